@@ -1,0 +1,143 @@
+"""What is known about one client: its groups, bundles and the data that connectors add.
+
+The public names of `ClientMetadata` and `MetadataQuery` are Bcfg2's, because the templates of a site use them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from geventcore.plugin.client_version import ClientVersion
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class MetadataGroup:
+    """A group as it is declared.
+
+    Two groups are equal if their names are; a set of groups holds each name once.
+    """
+
+    name: str
+    bundles: frozenset[str] = frozenset()
+    category: str | None = None
+    is_profile: bool = False
+    is_public: bool = False
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MetadataGroup) and other.name == self.name
+
+
+@dataclass
+class MetadataQuery:
+    """Questions about all clients, for templates: ``metadata.query``.
+
+    Attributes:
+        by_name: host name -> its full metadata.
+        names_by_groups_set: names of the clients that are in *all* of the given groups.
+        names_by_profiles_set: names of the clients whose profile is *any* of the given ones.
+        all_clients: names of all clients.
+        all_groups: names of all groups.
+        all_groups_in_category: category -> names of its groups.
+    """
+
+    by_name: Callable[[str], ClientMetadata]
+    names_by_groups_set: Callable[[Iterable[str]], Iterable[str]]
+    names_by_profiles_set: Callable[[Iterable[str]], Iterable[str]]
+    all_clients: Callable[[], list[str]]
+    all_groups: Callable[[], set[str]]
+    all_groups_in_category: Callable[[str], set[str]]
+
+    @staticmethod
+    def _as_list(function: str, names: Iterable[str]) -> list[str]:
+        if isinstance(names, str):
+            log.warning("metadata.query.%s takes a list of names; it was given the text %r", function, names)
+            return [names]
+        return list(names)
+
+    def names_by_groups(self, groups: Iterable[str]) -> list[str]:
+        """Names of the clients that are in all of `groups`."""
+        return list(self.names_by_groups_set(self._as_list("names_by_groups", groups)))
+
+    def names_by_profiles(self, profiles: Iterable[str]) -> list[str]:
+        """Names of the clients whose profile is one of `profiles`."""
+        return list(self.names_by_profiles_set(self._as_list("names_by_profiles", profiles)))
+
+    def by_groups(self, groups: Iterable[str]) -> list[ClientMetadata]:
+        """The metadata of the clients that are in all of `groups`."""
+        return [self.by_name(name) for name in self.names_by_groups(self._as_list("by_groups", groups))]
+
+    def by_profiles(self, profiles: Iterable[str]) -> list[ClientMetadata]:
+        """The metadata of the clients whose profile is one of `profiles`."""
+        return [self.by_name(name) for name in self.names_by_profiles(self._as_list("by_profiles", profiles))]
+
+    def all(self) -> list[ClientMetadata]:
+        """The metadata of every client."""
+        return [self.by_name(name) for name in self.all_clients()]
+
+
+@dataclass(eq=False, repr=False)
+class ClientMetadata:
+    """Everything known of one client.
+
+    Connector plugins add an attribute each, named like the plugin: ``metadata.Probes``, ``metadata.Properties``; their
+    names are in `connectors`. Reading one that does not exist is an `AttributeError`.
+
+    Attributes:
+        hostname: the canonical, lower-case name.
+        profile: the group that the client was given, or None.
+        groups, bundles, aliases, addresses: names.
+        categories: category -> the client's group in it.
+        uuid, password: from the client list, or None.
+        version: the version string that the client declared, or None.
+        version_info: the same, comparable, or None.
+        query: questions about other clients.
+    """
+
+    hostname: str
+    profile: str | None = None
+    groups: set[str] = field(default_factory=set)
+    bundles: set[str] = field(default_factory=set)
+    aliases: set[str] = field(default_factory=set)
+    addresses: set[str] = field(default_factory=set)
+    categories: dict[str, str] = field(default_factory=dict)
+    uuid: str | None = None
+    password: str | None = None
+    version: str | None = None
+    version_info: ClientVersion | None = None
+    query: MetadataQuery | None = None
+    connectors: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{self.hostname} has no metadata of the name {name!r}")
+
+    def copy(self) -> ClientMetadata:
+        """A copy whose sets and dict can be changed without changing this one; connector data are shared."""
+        new = object.__new__(ClientMetadata)
+        state = dict(self.__dict__)
+        for name in ("groups", "bundles", "aliases", "addresses", "categories", "connectors"):
+            state[name] = state[name].copy()
+        new.__dict__.update(state)
+        return new
+
+    def inGroup(self, name: str) -> bool:  # noqa: N802 - the name that sites' templates use
+        """Whether the client is in the group."""
+        return name in self.groups
+
+    def group_in_category(self, category: str) -> str:
+        """The client's group in a category, or ``""``."""
+        if self.query is not None:
+            for group in self.query.all_groups_in_category(category):
+                if group in self.groups:
+                    return group
+        return ""
+
+    def __repr__(self) -> str:
+        return f"ClientMetadata({self.hostname}, profile={self.profile}, groups={sorted(self.groups)})"

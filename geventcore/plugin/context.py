@@ -1,0 +1,77 @@
+"""What a plugin is given: a narrow, typed view of the server.
+
+A plugin never sees the server itself. Everything that it may ask for is a member of `PluginContext`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+
+from lxml import etree
+
+from geventcore.filemonitor import FileMonitor
+from geventcore.options import Settings
+from geventcore.plugin.client_metadata import ClientMetadata
+
+if TYPE_CHECKING:
+    from geventcore.plugin.interfaces import MetadataSource
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class PluginContext(Protocol):
+    """The server as a plugin sees it."""
+
+    @property
+    def settings(self) -> Settings:
+        """The values of options, as of now: a reload of the configuration replaces them. Do not keep them."""
+
+    @property
+    def repository(self) -> Path:
+        """The repository's directory."""
+
+    @property
+    def encoding(self) -> str:
+        """The text encoding of the repository's files."""
+
+    @property
+    def file_monitor(self) -> FileMonitor:
+        """The one file monitor; events arrive under the repository lock."""
+
+    @property
+    def metadata_source(self) -> MetadataSource:
+        """The plugin that knows the clients; `MetadataRuntimeError` before it is loaded."""
+
+    @property
+    def cache_mode(self) -> str:
+        """How client metadata are cached: ``off``, ``initial``, ``cautious`` or ``aggressive``."""
+
+    def plugins_by_type(self, interface: type[T]) -> list[T]:
+        """The loaded plugins with an interface, in the order of ``(sort_order, name)``."""
+
+    def build_metadata(self, hostname: str) -> ClientMetadata:
+        """The full metadata of a client; `MetadataError` if it is unknown or contradictory."""
+
+    def expire_metadata(self, hostname: str | None = None) -> None:
+        """Forget the cached metadata of one client, or of all."""
+
+    def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
+        """Bind an abstract entry in place, as for a configuration; `PluginExecutionError` if nobody can."""
+
+    def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call something that blocks and cannot be made cooperative (disk, C code); other clients go on meanwhile."""
+
+    def breathe(self) -> None:
+        """Let other clients go on if this one has computed for more than a few milliseconds. Cheap: call it in loops."""
+
+    def measure(self, name: str, seconds: float) -> None:
+        """Add a duration to the statistics that ``get_statistics`` answers."""
+
+    def handle_file_events(self) -> None:
+        """Apply the pending file events now, as far as the caller's place allows; used after a plugin wrote files."""
+
+    def all_plugin_names(self) -> Iterable[str]:
+        """Names of the loaded plugins."""

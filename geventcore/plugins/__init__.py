@@ -1,0 +1,19 @@
+"""The plugins: one file (or package) each, and the table that names them.
+
+To add one, write a module with a class that derives from `geventcore.plugin.base.Plugin` and the interfaces it
+implements, and add a row here.
+"""
+
+#: Name in ``[server] plugins`` -> ``module:class``.
+PLUGINS: dict[str, str] = {
+    "ACL": "geventcore.plugins.acl:ACL",
+    "Bundler": "geventcore.plugins.bundler:Bundler",
+    "Cfg": "geventcore.plugins.cfg:Cfg",
+    "Decisions": "geventcore.plugins.decisions:Decisions",
+    "DefaultACL": "geventcore.plugins.default_acl:DefaultACL",
+    "Defaults": "geventcore.plugins.defaults:Defaults",
+    "Metadata": "geventcore.plugins.metadata:Metadata",
+    "Probes": "geventcore.plugins.probes:Probes",
+    "Properties": "geventcore.plugins.properties:Properties",
+    "Rules": "geventcore.plugins.rules:Rules",
+}
