@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup, MetadataQuery
+from geventcore.tls.identity import PeerIdentity
 
 if TYPE_CHECKING:
     from geventcore.specfiles.specificity import Specificity
@@ -58,19 +58,6 @@ class Structure(ABC):
 
         An exception makes the client's whole configuration an error.
         """
-
-
-@dataclass(frozen=True)
-class PeerIdentity:
-    """Who is at the other end of a connection, as a verified certificate says.
-
-    Attributes:
-        common_name: the last common name of the certificate's subject, spelled as there, or None.
-        fingerprint: SHA-256 of the certificate in hexadecimal.
-    """
-
-    common_name: str | None
-    fingerprint: str
 
 
 class MetadataSource(ABC):
