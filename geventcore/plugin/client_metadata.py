@@ -99,6 +99,7 @@ class ClientMetadata:
         version: the version string that the client declared, or None.
         version_info: the same, comparable, or None.
         query: questions about other clients.
+        scratch: results that were computed for this object and are good for one run, such as rendered templates.
     """
 
     hostname: str
@@ -114,6 +115,7 @@ class ClientMetadata:
     version_info: ClientVersion | None = None
     query: MetadataQuery | None = None
     connectors: list[str] = field(default_factory=list)
+    scratch: dict[Any, Any] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"{self.hostname} has no metadata of the name {name!r}")
@@ -121,7 +123,7 @@ class ClientMetadata:
     def copy(self) -> ClientMetadata:
         """A copy whose sets and dict can be changed without changing this one; connector data are shared."""
         new = object.__new__(ClientMetadata)
-        state = dict(self.__dict__)
+        state = dict(self.__dict__, scratch={})
         for name in ("groups", "bundles", "aliases", "addresses", "categories", "connectors"):
             state[name] = state[name].copy()
         new.__dict__.update(state)

@@ -65,7 +65,7 @@ class PluginContext(Protocol):
         """Call something that blocks and cannot be made cooperative (disk, C code); other clients go on meanwhile."""
 
     def breathe(self) -> None:
-        """Let other clients go on if this one has computed for more than a few milliseconds. Cheap: call it in loops."""
+        """Let other clients go on if this one has computed for some milliseconds. Cheap: call it in loops."""
 
     def measure(self, name: str, seconds: float) -> None:
         """Add a duration to the statistics that ``get_statistics`` answers."""

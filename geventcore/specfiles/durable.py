@@ -1,0 +1,101 @@
+"""Writing files so that a crash at any instant leaves the old or the new file, never half of one.
+
+A method that answers its caller after `GroupCommit.commit` has stored what it was given. Many callers that wait at the
+same time share one write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+#: Matches the temporary files that a crash may leave behind; file monitors ignore them.
+TEMPORARY_GLOB = ".*.new"
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write beside, sync, rename over, sync the directory.
+
+    A symbolic link is followed, so that the file it names is replaced and the link stays. Owner and mode of an existing
+    file are kept. `OSError` leaves the old file as it was.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            with contextlib.suppress(FileNotFoundError):
+                old = os.stat(target)
+                os.fchmod(descriptor, old.st_mode & 0o7777)
+                # An ordinary user may not give files away; the content matters more than the owner.
+                with contextlib.suppress(PermissionError):
+                    os.fchown(descriptor, old.st_uid, old.st_gid)
+            stream.write(data)
+            stream.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    sync_directory(target.parent)
+
+
+class GroupCommit:
+    """One write for all who wait.
+
+    `write` stores everything that has been changed so far. Whoever arrives while a write is under way waits for the
+    next one, which one of them does for all.
+    """
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self._write = write
+        self._condition = threading.Condition()
+        self._requested = 0
+        self._completed = 0
+        self._writing = False
+        self._failures: dict[int, BaseException] = {}
+
+    def commit(self) -> None:
+        """Return when a write that began after this call has succeeded; raises what that write raised."""
+        with self._condition:
+            self._requested += 1
+            mine = self._requested
+            self._condition.wait_for(lambda: not self._writing or self._completed >= mine)
+            if self._completed >= mine:
+                self._raise_failure(mine)
+                return
+            self._writing = True
+            target = self._requested
+        failure: BaseException | None = None
+        try:
+            self._write()
+        except BaseException as err:
+            failure = err
+            raise
+        finally:
+            with self._condition:
+                if failure is not None:
+                    for request in range(self._completed + 1, target + 1):
+                        if request != mine:
+                            self._failures[request] = failure
+                self._completed = target
+                self._writing = False
+                self._condition.notify_all()
+
+    def _raise_failure(self, request: int) -> None:
+        failure = self._failures.pop(request, None)
+        if failure is not None:
+            raise failure

@@ -1,0 +1,257 @@
+"""XML files of the repository: parsing and XInclude.
+
+The rules of inclusion are Bcfg2's (docs: reference/repository, "Includes"):
+
+* ``href`` may be a shell glob; it is relative to the file that includes, absolute is allowed.
+* In the file itself an include element is taken out and what it includes is appended *at the end of its parent*,
+  matches in the order of their names. Includes inside an included file are replaced where they stand.
+* A file never includes itself. If nothing matches, ``xi:fallback`` counts; without one that is an error in the log, and
+  the literal path is watched, so that a file that appears later is noticed.
+"""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lxml import etree
+
+from geventcore.errors import RepositoryError
+from geventcore.filemonitor import EventHandler, FileAction, FileEvent, FileMonitor
+
+log = logging.getLogger(__name__)
+
+XINCLUDE = "{http://www.w3.org/2001/XInclude}"
+_XPOINTER = re.compile(r"xpointer\((.*)\)\Z", re.DOTALL)
+_GLOB_CHARACTERS = re.compile(r"[*?\[]")
+
+#: Deeper nesting of includes than this is taken for a cycle of files that include each other.
+MAX_INCLUDE_DEPTH = 40
+
+
+def repository_parser(remove_comments: bool = False) -> etree.XMLParser:
+    """A parser for files of the repository: blank text dropped, internal entities allowed, no network, no DTD files.
+
+    Make one per document: lxml locks a shared parser.
+    """
+    return etree.XMLParser(
+        remove_blank_text=True,
+        remove_comments=remove_comments,
+        no_network=True,
+        load_dtd=False,
+        resolve_entities="internal",  # type: ignore[arg-type]  # the stubs know only bool
+    )
+
+
+def parse_file(path: Path, what: str = "XML file") -> etree._Element:
+    """The root element of a file; `RepositoryError` names the file and the line."""
+    try:
+        return etree.fromstring(path.read_bytes(), repository_parser(), base_url=str(path))
+    except OSError as err:
+        raise RepositoryError(f"{path}: cannot read this {what}: {err.strerror}") from err
+    except etree.XMLSyntaxError as err:
+        raise RepositoryError(f"{path}: not well-formed: {err.msg}") from err
+
+
+#: Inode, size and modification time of a file, or None if there is none: whether it has changed since.
+Signature = tuple[int, int, int] | None
+
+
+def signature(path: Path) -> Signature:
+    """What tells two versions of a file apart."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+@dataclass
+class _Inclusion:
+    """What resolving the includes of one file found: the files used, and the paths worth watching."""
+
+    top: Path
+    files: list[Path] = field(default_factory=list)
+    watch: list[Path] = field(default_factory=list)
+    signatures: dict[Path, Signature] = field(default_factory=dict)
+
+    def _matches(self, element: etree._Element, base: Path) -> list[Path]:
+        href = element.get("href", "")
+        if not href:
+            log.error("%s: line %s: an include without href", base, element.sourceline)
+            return []
+        pattern = os.path.normpath(base.parent / href)
+        if _GLOB_CHARACTERS.search(href):
+            found = [Path(name) for name in sorted(glob.glob(pattern))]
+            self.watch.append(Path(_GLOB_CHARACTERS.split(pattern, maxsplit=1)[0]).parent)
+        else:
+            found = [Path(pattern)] if os.path.isfile(pattern) else []
+        found = [path for path in found if path not in (base, self.top)]
+        if not found:
+            has_fallback = element.find(f"{XINCLUDE}fallback") is not None
+            level = logging.DEBUG if has_fallback else logging.ERROR
+            log.log(level, "%s: line %s: include of %s matches no file", base, element.sourceline, href)
+            self.watch.append(Path(pattern))
+        return found
+
+    def _load(self, element: etree._Element, path: Path, depth: int) -> list[etree._Element] | str:
+        """What a matched file contributes: elements, or text for ``parse="text"``."""
+        if depth > MAX_INCLUDE_DEPTH:
+            raise RepositoryError(f"{path}: includes are nested too deeply; do files include each other?")
+        self.files.append(path)
+        self.signatures[path] = signature(path)
+        if element.get("parse") == "text":
+            try:
+                return path.read_text(encoding=element.get("encoding", "utf-8"))
+            except (OSError, UnicodeDecodeError, LookupError) as err:
+                raise RepositoryError(f"{path}: cannot be included as text: {err}") from err
+        root = parse_file(path, "included file")
+        self._resolve(root, path, depth + 1, at_end=False)
+        pointer = element.get("xpointer")
+        if pointer is None:
+            return [root]
+        match = _XPOINTER.match(pointer)
+        try:
+            found = root.xpath(match.group(1)) if match else None
+        except etree.XPathError as err:
+            raise RepositoryError(f"{path}: bad xpointer {pointer!r}: {err}") from err
+        if not isinstance(found, list):
+            raise RepositoryError(f"{path}: only xpointer(XPath) is understood, not {pointer!r}")
+        return [node for node in found if isinstance(node, etree._Element)]
+
+    def _contribution(self, element: etree._Element, base: Path, depth: int) -> tuple[list[etree._Element], str]:
+        elements: list[etree._Element] = []
+        text = ""
+        matches = self._matches(element, base)
+        for path in matches:
+            loaded = self._load(element, path, depth)
+            if isinstance(loaded, str):
+                text += loaded
+            else:
+                elements += loaded
+        fallback = element.find(f"{XINCLUDE}fallback")
+        if not matches and fallback is not None:
+            elements += list(fallback)
+            text += fallback.text or ""
+        return elements, text
+
+    def _resolve(self, root: etree._Element, base: Path, depth: int, at_end: bool) -> None:
+        for element in list(root.iter(f"{XINCLUDE}include")):
+            parent = element.getparent()
+            if parent is None:
+                raise RepositoryError(f"{base}: the root element cannot be an include")
+            if any(ancestor.tag == f"{XINCLUDE}fallback" for ancestor in element.iterancestors()):
+                continue
+            elements, text = self._contribution(element, base, depth)
+            position = len(parent) if at_end else parent.index(element) + 1
+            parent[position:position] = elements
+            if text:
+                parent.text = (parent.text or "") + text
+            _remove(element)
+
+    def resolve(self, root: etree._Element) -> None:
+        self._resolve(root, self.top, 0, at_end=True)
+
+
+def _remove(element: etree._Element) -> None:
+    """Take an element out of its parent and leave its tail text where it is."""
+    parent = element.getparent()
+    if parent is None:
+        return
+    if element.tail:
+        previous = element.getprevious()
+        if previous is not None:
+            previous.tail = (previous.tail or "") + element.tail
+        else:
+            parent.text = (parent.text or "") + element.tail
+    parent.remove(element)
+
+
+@dataclass(frozen=True)
+class XMLDocument:
+    """One parsed file with what it includes.
+
+    Attributes:
+        path: the file.
+        root: its root element, includes resolved. Never changed after loading.
+        includes: the files that were included, at any depth.
+        watch: the files and directories whose changes mean that this document must be loaded anew.
+        signatures: the versions of the files that it was made from.
+    """
+
+    path: Path
+    root: etree._Element
+    includes: tuple[Path, ...]
+    watch: tuple[Path, ...]
+    signatures: Mapping[Path, Signature]
+
+    def is_current(self) -> bool:
+        """Whether none of its files has changed since it was loaded."""
+        return all(signature(path) == old for path, old in self.signatures.items())
+
+
+def load_document(path: Path) -> XMLDocument:
+    """Parse a file and resolve its includes; `RepositoryError` names the file."""
+    inclusion = _Inclusion(path, signatures={path: signature(path)})
+    root = parse_file(path)
+    inclusion.resolve(root)
+    watch = dict.fromkeys([*inclusion.files, *inclusion.watch])
+    return XMLDocument(path, root, tuple(dict.fromkeys(inclusion.files)), tuple(watch), inclusion.signatures)
+
+
+class XMLFile(EventHandler):
+    """An XML file that is loaded when it appears or changes, with everything that it includes.
+
+    A version that cannot be used is reported (the exception goes to the file monitor, which logs it) and the last good
+    one stays.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        file_monitor: FileMonitor,
+        on_load: Callable[[XMLDocument], None] | None = None,
+        monitor_self: bool = True,
+    ) -> None:
+        """`on_load` is called with every new document, before `document` is replaced; what it raises keeps the old one.
+
+        With `monitor_self` false the owner passes the events of the file itself on.
+        """
+        self.path = path
+        self.document: XMLDocument | None = None
+        self._file_monitor = file_monitor
+        self._on_load = on_load
+        self._watched: set[Path] = set()
+        if monitor_self:
+            file_monitor.add_monitor(str(path), self)
+
+    def _watch(self, paths: tuple[Path, ...]) -> None:
+        for path in paths:
+            if path not in self._watched:
+                self._watched.add(path)
+                self._file_monitor.add_monitor(str(path), self)
+
+    def load(self) -> None:
+        """Load the file now."""
+        document = load_document(self.path)
+        self._watch(document.watch)
+        if self._on_load is not None:
+            self._on_load(document)
+        self.document = document
+
+    def handle_event(self, event: FileEvent) -> None:
+        """Load the file anew, whichever of its files the event is about."""
+        if event.action is FileAction.END_EXIST or not self.path.exists():
+            return
+        if event.action is FileAction.EXISTS and self.document is not None and self.document.is_current():
+            # The initial events of an included file that this load has just begun to watch.
+            return
+        self.load()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.path})"

@@ -1,0 +1,8 @@
+"""Template engines: what a template is to the rest of the server, and the table of engines.
+
+Engines are optional libraries. A missing one breaks only the files that need it.
+"""
+
+from geventcore.templating.base import TextTemplate, XMLTemplate, load_text_template, load_xml_template
+
+__all__ = ["TextTemplate", "XMLTemplate", "load_text_template", "load_xml_template"]
