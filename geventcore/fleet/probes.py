@@ -1,0 +1,69 @@
+"""Probes as a client sees them: the list that GetProbes gives, and the document that answers it.
+
+A simulated client runs no script. What it answers is up to its caller; `plausible_answer` is for those who have no
+better idea.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from lxml import etree
+
+#: A group that a script prints as a constant: ``echo "group:debian"``.
+_GROUP_LITERAL = re.compile(r"\bgroup:[ \t]*([\w.-]+)")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A script that the server wants to be run: `source` is the plugin that asks for it."""
+
+    name: str
+    source: str
+    interpreter: str
+    script: str
+
+
+#: (host name of the client, probe) -> what the script would print.
+ProbeAnswer = Callable[[str, Probe], str]
+
+
+def read_probes(document: str) -> list[Probe]:
+    """The probes of a GetProbes answer; `ValueError` if it is none."""
+    try:
+        root = etree.fromstring(document.encode())
+    except etree.XMLSyntaxError as err:
+        raise ValueError(f"the list of probes is not XML: {err}") from err
+    return [
+        Probe(
+            name=found.get("name", ""),
+            source=found.get("source", ""),
+            interpreter=found.get("interpreter", "/bin/sh"),
+            script=found.text or "",
+        )
+        for found in root.iter("probe")
+    ]
+
+
+def probe_data(answers: Iterable[tuple[Probe, str]]) -> str:
+    """The document that RecvProbeData takes, in ASCII with character references."""
+    root = etree.Element("ProbeData")
+    for probe, output in answers:
+        etree.SubElement(root, "probe-data", name=probe.name, source=probe.source).text = output
+    return etree.tostring(root).decode("ascii")
+
+
+def plausible_answer(hostname: str, probe: Probe) -> str:
+    """What a script might print: one of the groups that it names, or else a number.
+
+    The same host always gives the same answer, and different hosts give different ones.
+    """
+    choice = zlib.crc32(f"{hostname} {probe.name}".encode())
+    code = "\n".join(line for line in probe.script.splitlines() if not line.lstrip().startswith("#"))
+    groups = sorted(set(_GROUP_LITERAL.findall(code)))
+    if groups:
+        return f"group:{groups[choice % len(groups)]}\n"
+    return f"{choice % 65536}\n"

@@ -1,0 +1,2 @@
+export LESS=-R
+umask 027
