@@ -1,0 +1,191 @@
+"""Calls, responses and faults, written.
+
+A document is a list of byte strings joined once. Whatever could not be read again by any XML parser is refused: control
+characters, lone surrogates, infinities, integers of more than 64 bits.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from xmlrpc.client import Binary, DateTime
+
+from geventcore.errors import FAULT_OTHER
+
+#: Arrays and structs in each other. Python's own recursion limit is far above.
+_DEPTH = 50
+
+_RESPONSE_START = b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n"
+_RESPONSE_END = b"</param>\n</params>\n</methodResponse>\n"
+
+_CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_Write = Callable[[bytes], None]
+
+
+def dump_response(value: Any) -> bytes:
+    """A response with a result.
+
+    `TypeError` if XML-RPC has no type for the value or a part of it, `ValueError` if it has a type but cannot hold the
+    value.
+    """
+    return _document(_RESPONSE_START, value, _RESPONSE_END)
+
+
+def dump_string_response(xml: bytes) -> bytes:
+    """A response whose result is a string, given as the serialised form of an XML document.
+
+    The caller vouches that it has no characters that XML cannot hold; that it is UTF-8 goes without saying. It is not
+    escaped but put into a CDATA section, which for 350 KB takes hundredths of a millisecond instead of almost one, and
+    makes the response smaller.
+    """
+    if b"\r" in xml:
+        # Only a character reference keeps a carriage return, and a CDATA section has none.
+        text = _escape_markup(xml)
+    else:
+        # The test for two brackets is fast where a search for "]]>" would stop at every ">".
+        safe = xml.replace(b"]]>", b"]]]]><![CDATA[>") if b"]]" in xml else xml
+        text = b"<![CDATA[" + safe + b"]]>"
+    return b"".join((_RESPONSE_START, b"<value><string>", text, b"</string></value>\n", _RESPONSE_END))
+
+
+def dump_fault(code: int, text: str) -> bytes:
+    """A response that is a fault. Never raises: what cannot be sent is replaced."""
+    if not -(1 << 63) <= code < 1 << 63:
+        code = FAULT_OTHER
+    fault = {"faultCode": code, "faultString": _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)}
+    return _document(b"<?xml version='1.0'?>\n<methodResponse>\n<fault>\n", fault, b"</fault>\n</methodResponse>\n")
+
+
+def dump_call(method: str, params: Iterable[Any]) -> bytes:
+    """A call; raises what `dump_response` raises."""
+    chunks = [b"<?xml version='1.0'?>\n<methodCall>\n<methodName>", _escape(method), b"</methodName>\n<params>\n"]
+    for param in params:
+        chunks.append(b"<param>\n")
+        _write_value(chunks.append, param, 0)
+        chunks.append(b"</param>\n")
+    chunks.append(b"</params>\n</methodCall>\n")
+    return b"".join(chunks)
+
+
+def _document(start: bytes, value: Any, end: bytes) -> bytes:
+    chunks = [start]
+    _write_value(chunks.append, value, 0)
+    chunks.append(end)
+    return b"".join(chunks)
+
+
+def _write_value(write: _Write, value: Any, depth: int) -> None:
+    write(b"<value>")
+    if isinstance(value, str):
+        write(b"<string>")
+        write(_escape(value))
+        write(b"</string>")
+    elif value is None:
+        write(b"<nil/>")
+    elif isinstance(value, bool):
+        write(b"<boolean>1</boolean>" if value else b"<boolean>0</boolean>")
+    elif isinstance(value, int):
+        write(_integer(value))
+    elif isinstance(value, float):
+        write(_double(value))
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        _write_array(write, _ordered(value), depth)
+    elif isinstance(value, dict):
+        _write_struct(write, value, depth)
+    elif isinstance(value, (bytes, bytearray)):
+        write(_text_or_base64(bytes(value)))
+    elif isinstance(value, Binary):
+        write(_base64(value.data))
+    elif isinstance(value, (DateTime, datetime.datetime)):
+        date_time = value if isinstance(value, DateTime) else DateTime(value)
+        write(b"<dateTime.iso8601>" + _escape(str(date_time)) + b"</dateTime.iso8601>")
+    else:
+        raise TypeError(f"XML-RPC has no type for {type(value).__name__}")
+    write(b"</value>\n")
+
+
+def _integer(value: int) -> bytes:
+    if -(1 << 31) <= value < 1 << 31:
+        return b"<int>%d</int>" % value
+    if -(1 << 63) <= value < 1 << 63:
+        return b"<i8>%d</i8>" % value
+    raise ValueError("XML-RPC has no integers of more than 64 bits")
+
+
+def _double(value: float) -> bytes:
+    if not math.isfinite(value):
+        raise ValueError(f"XML-RPC has no double {value!r}")
+    return f"<double>{float(value)!r}</double>".encode("ascii")
+
+
+def _base64(data: bytes) -> bytes:
+    return b"<base64>\n" + base64.encodebytes(data) + b"</base64>"
+
+
+def _text_or_base64(data: bytes) -> bytes:
+    try:
+        return b"<string>" + _escape(data.decode("utf-8")) + b"</string>"
+    except ValueError:  # not UTF-8, or with characters that XML cannot hold
+        return _base64(data)
+
+
+def _ordered(values: Iterable[Any]) -> Iterable[Any]:
+    """A sequence as it is, a set sorted, if its members can be compared."""
+    if not isinstance(values, (set, frozenset)):
+        return values
+    try:
+        return sorted(values)
+    except TypeError:
+        return values
+
+
+def _write_array(write: _Write, values: Iterable[Any], depth: int) -> None:
+    _check_depth(depth)
+    write(b"<array><data>\n")
+    for value in values:
+        _write_value(write, value, depth + 1)
+    write(b"</data></array>")
+
+
+def _write_struct(write: _Write, members: dict[Any, Any], depth: int) -> None:
+    _check_depth(depth)
+    write(b"<struct>\n")
+    for name, value in members.items():
+        if not isinstance(name, str):
+            raise TypeError(f"the keys of a struct must be strings, not {type(name).__name__}")
+        write(b"<member>\n<name>")
+        write(_escape(name))
+        write(b"</name>\n")
+        _write_value(write, value, depth + 1)
+        write(b"</member>\n")
+    write(b"</struct>")
+
+
+def _check_depth(depth: int) -> None:
+    if depth >= _DEPTH:
+        raise ValueError(f"the value is nested more than {_DEPTH} deep, or contains itself")
+
+
+def _escape(text: str) -> bytes:
+    """Text as it stands in an element; `ValueError` if XML cannot hold it."""
+    try:
+        data = text.encode("utf-8")
+        # Deleting control characters and comparing lengths is several times faster than a search for them.
+        valid = len(data.translate(None, _CONTROLS)) == len(data)
+    except UnicodeEncodeError:
+        valid = False
+    if not valid or "\ufffe" in text or "\uffff" in text:
+        found = _NOT_XML.search(text)
+        raise ValueError(f"XML cannot hold the character {found[0] if found else text[:1]!r}")
+    return _escape_markup(data)
+
+
+def _escape_markup(data: bytes) -> bytes:
+    escaped = data.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
+    return escaped.replace(b"\r", b"&#13;")
