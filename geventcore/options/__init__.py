@@ -2,8 +2,13 @@
 
 An `Option` is an object that carries its own manual: section, key, type, default, flags and help. It sits next to the
 code that uses it. `Settings` is a set of values, read once from the sources and then passed in; there is no global one.
+
+Modules, in the order of reading: `option` (the contract), `types`, `common` (options that several parts share),
+`optionset`, `sources` (the files), `settings` (the values), `unknown_keys`, `reference` (the manual).
 """
 
 from geventcore.options.option import Option, OptionType, Settings
+from geventcore.options.optionset import OptionSet
+from geventcore.options.settings import LoadedSettings, default_settings, load_settings
 
-__all__ = ["Option", "OptionType", "Settings"]
+__all__ = ["LoadedSettings", "Option", "OptionSet", "OptionType", "Settings", "default_settings", "load_settings"]

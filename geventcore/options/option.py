@@ -11,7 +11,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class OptionType(Protocol[T_co]):
-    """How the text of a value becomes a value."""
+    """How the text of a value becomes a value. `geventcore.options.types` has the usual ones and their base class."""
 
     @property
     def accepts(self) -> str:
@@ -30,13 +30,14 @@ class Option(Generic[T]):
     """One thing that can be set.
 
     Attributes:
-        section, key: where it stands in ``bcfg2.conf``; both lower case. A section of ``""`` means that it can only be
-            given on the command line or in the environment.
+        section, key: where it stands in ``bcfg2.conf``: the section as it is spelled there, the key in lower case. A
+            section of ``""`` means that it can only be given on the command line or in the environment.
         type: turns text into a value of type ``T``.
-        default: the value if nothing is set. A default of type ``str`` for a path type may contain ``<repository>``;
-            it is parsed like any text.
-        help: the manual: what it means, and when to change it.
-        flags: command-line forms, such as ``("-x", "--password")``.
+        default: the value if nothing is set. A ``str`` is parsed like any text and may contain ``<repository>``;
+            anything else is the value itself.
+        help: the manual: what it means, and when to change it. The first paragraph is what ``--help`` shows.
+        flags: command-line forms, such as ``("-x", "--password")``. The flag of a yes-or-no option that is called
+            ``--no-…`` means "no", any other means "yes".
         env: name of an environment variable.
         synonyms: other ``(section, key)`` places that mean the same; the main one wins.
         secret: the value is never printed.
@@ -51,6 +52,18 @@ class Option(Generic[T]):
     env: str | None = None
     synonyms: tuple[tuple[str, str], ...] = ()
     secret: bool = False
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """The ``(section, key)`` places where it may stand in a file, the main one first."""
+        return ((self.section, self.key), *self.synonyms) if self.section else self.synonyms
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages: ``[server] repository``, or its longest flag if no file can set it."""
+        if self.section:
+            return f"[{self.section}] {self.key}"
+        return max((*self.flags, self.env or "", self.key), key=len) if not self.flags else max(self.flags, key=len)
 
 
 class Settings(Protocol):

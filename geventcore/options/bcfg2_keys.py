@@ -1,0 +1,64 @@
+"""Keys that a ``bcfg2.conf`` may have although no option here reads them.
+
+One file serves the server, the client and the tools of Bcfg2. A key that one of them reads is no mistake, so that only
+others are worth a warning.
+"""
+
+from __future__ import annotations
+
+#: Section -> keys, in lower case.
+BCFG2_KEYS: dict[str, tuple[str, ...]] = {
+    "server": (
+        *("repository", "plugins", "filemonitor", "ignore_files", "fam_blocking", "listen_all", "backend", "children"),
+        *("umask", "user", "group", "vcs_root"),
+    ),
+    "components": ("bcfg2", "encoding", "lockfile"),
+    "communication": (
+        *("password", "ca", "certificate", "key", "protocol", "authentication", "timeout", "user", "retries"),
+        *("retry_delay", "servercommonnames"),
+    ),
+    "logging": ("debug", "verbose", "path", "syslog", "performance", "performance_interval"),
+    "caching": ("client_metadata",),
+    "mdata": ("owner", "group", "mode", "important", "paranoid", "secontext", "sensitive"),
+    "database": (
+        *("engine", "name", "user", "password", "host", "port", "schema", "options"),
+        *("reporting_engine", "reporting_name", "reporting_user", "reporting_password", "reporting_host"),
+        *("reporting_port", "reporting_schema", "reporting_options"),
+    ),
+    "reporting": (
+        *("config", "transport", "storage", "file_limit", "max_children", "redis_host", "redis_port", "redis_db"),
+        *("time_zone", "web_debug", "web_prefix", "django_settings"),
+    ),
+    "metadata": ("use_database",),
+    "probes": ("use_database", "allowed_groups"),
+    "rules": ("regex", "replace_name"),
+    "defaults": ("replace_name",),
+    "properties": ("writes_enabled", "automatch"),
+    "cfg": ("validation", "category", "passphrase", "handlers"),
+    "sshkeys": ("category", "passphrase"),
+    "sslca": ("category", "passphrase"),
+    "sshbase": ("passphrase",),
+    "packages": ("backends", "cache", "resolver", "metadata", "version", "yum_config", "apt_config"),
+    "packages:pulp": ("username", "password"),
+    "ldap": ("retries", "retry_delay", "cache"),
+    "awstags": ("access_key_id", "secret_access_key", "cache"),
+    "svn": ("user", "password", "always_trust", "conflict_resolution"),
+    "bcfg2_test": ("nose_options", "ignore_entries", "children"),
+    "bcfg2-info": ("interpreter",),
+    "lint": ("plugins",),
+    "Validate": ("schema",),
+    "InfoXML": ("required_attrs",),
+    "MergeFiles": ("threshold",),
+    "paranoid": ("path", "max_copies"),
+}
+
+#: Sections whose keys the site chooses, or of which too little is known to call a key unknown.
+FREE_SECTIONS = frozenset({"encryption", "packages:yum", "errors", "Comments", "client"})
+
+#: Sections that are called this and something more: one for each certificate authority of a site.
+FREE_SECTION_PREFIXES = ("sslca_",)
+
+
+def is_free(section: str) -> bool:
+    """Whether any key may stand in a section."""
+    return section in FREE_SECTIONS or section.startswith(FREE_SECTION_PREFIXES)

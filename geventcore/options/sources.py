@@ -1,0 +1,203 @@
+"""Configuration files: reading ``bcfg2.conf`` and the files that supplement it.
+
+The files are INI files. Several are one: where a key is in two of them, the later file wins. Keys are the same in any
+case, sections are not. ``%`` in a value refers to another key of the same section or of ``[DEFAULT]``; a literal one is
+written ``%%``. Values are looked up, and references in them resolved, only when they are asked for.
+
+Beside the values, a `ConfigFiles` knows file and line of every key, so that each message can say where to look.
+"""
+
+from __future__ import annotations
+
+import configparser
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from geventcore.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a key stands.
+
+    Attributes:
+        path: the file.
+        line: the line, counted from 1.
+        spelled: the key with its capitals.
+    """
+
+    path: Path
+    line: int
+    spelled: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+class _LocatedKey(str):
+    """A key in lower case that remembers its line and spelling."""
+
+    line: int
+    spelled: str
+
+
+class _LocatingParser(configparser.ConfigParser):
+    """A parser whose keys are `_LocatedKey`: it transforms each key while it reads the key's line."""
+
+    def __init__(self) -> None:
+        # No section has this name, so [DEFAULT] is read like any other here.
+        super().__init__(interpolation=None, default_section="\0")
+        self._line = 0
+
+    def read_text(self, text: str, path: Path) -> None:
+        self.read_file(self._counted(io.StringIO(text, newline=None)), source=str(path))
+
+    def _counted(self, lines: Iterable[str]) -> Iterator[str]:
+        for self._line, line in enumerate(lines, start=1):
+            yield line
+
+    def optionxform(self, optionstr: str) -> str:
+        key = _LocatedKey(optionstr.lower())
+        key.line, key.spelled = self._line, optionstr
+        return key
+
+    def locations(self, path: Path) -> Iterator[tuple[str, Location]]:
+        """Section and location of each key of the text."""
+        for section in self.sections():
+            for key in self.options(section):
+                assert isinstance(key, _LocatedKey)
+                yield section, Location(path, key.line, key.spelled)
+
+
+class SectionView(Mapping[str, str]):
+    """The keys of one section as they are spelled, with their values.
+
+    A key is found in any case: ``view["Site"]``, ``view["site"]`` and ``view["SITE"]`` are the value of the line
+    ``Site = …``. So a passphrase is found by the name that stands in the file, and also by the lower-case name that
+    is the only one for programs that read the file without regard to case.
+
+    Looking at a value raises `ConfigError` if its ``%`` is wrong.
+    """
+
+    def __init__(self, files: ConfigFiles, name: str) -> None:
+        self._files = files
+        self._name = name
+        self._spelled = files.spelled_keys(name)
+
+    def __getitem__(self, key: str) -> str:
+        if key.lower() not in self._spelled:
+            raise KeyError(key)
+        value = self._files.get(self._name, key.lower(), secret=True)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._spelled.values())
+
+    def __len__(self) -> int:
+        return len(self._spelled)
+
+
+class ConfigFiles:
+    """The contents of configuration files, merged.
+
+    Attributes:
+        paths: the files that were read, in this order.
+    """
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []
+        self._values = configparser.ConfigParser()
+        self._locations: dict[tuple[str, str], Location] = {}
+
+    def read(self, path: Path) -> None:
+        """Merge another file over those read so far.
+
+        Raises `FileNotFoundError` if there is none, and `ConfigError` if it cannot be read or is no INI file.
+        """
+        text = _read_text(path)
+        one = _LocatingParser()
+        try:
+            one.read_text(text, path)
+            self._values.read_file(io.StringIO(text, newline=None), source=str(path))
+        except configparser.Error as err:
+            raise ConfigError(_syntax_message(path, err)) from err
+        for section, location in one.locations(path):
+            self._locations[section, location.spelled.lower()] = location
+        self.paths.append(path)
+
+    def get(self, section: str, key: str, *, secret: bool = False) -> str | None:
+        """The text of a value, or `None` if it is in no file.
+
+        Raises `ConfigError` if a ``%`` in it makes no sense; `secret` keeps the value out of that text.
+        """
+        try:
+            return self._values.get(section, key, fallback=None)
+        except configparser.InterpolationError as err:
+            where = f"{self.location(section, key)}: [{section}] {key}"
+            if not secret:
+                where += f" = {quoted(self._values.get(section, key, raw=True))}"
+            raise ConfigError(f"{where}: {_percent_reason(err, secret)}; a literal % is written %%") from err
+
+    def location(self, section: str, key: str) -> Location | None:
+        """Where a value comes from, be it from ``[DEFAULT]``; `None` if it is in no file."""
+        if section not in self._values:
+            return None
+        found = self._locations.get((section, key))
+        return found or self._locations.get((self._values.default_section, key))
+
+    def sections(self) -> list[str]:
+        """The sections of all files, ``[DEFAULT]`` not among them."""
+        return self._values.sections()
+
+    def spelled_keys(self, section: str) -> dict[str, str]:
+        """Key in lower case -> as it is spelled, of a section itself, without ``[DEFAULT]``; in their order."""
+        return {key: found.spelled for (of, key), found in self._locations.items() if of == section}
+
+    def section(self, name: str) -> SectionView:
+        """A section's own keys and values; empty if there is no such section."""
+        return SectionView(self, name)
+
+
+def quoted(text: str) -> str:
+    """A value as it is shown in a message: on one line, and not longer than that."""
+    shown = repr(text)
+    return shown if len(shown) <= 80 else f"{shown[:77]}…{shown[0]}"
+
+
+def _read_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read: {err.strerror}") from err
+    try:
+        # Some editors start a file with a byte order mark.
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        line = data.count(b"\n", 0, err.start) + 1
+        raise ConfigError(f"{path}:{line}: byte {data[err.start]:#04x} is not UTF-8 text") from err
+
+
+def _syntax_message(path: Path, err: configparser.Error) -> str:
+    if isinstance(err, configparser.DuplicateSectionError):
+        return f"{path}:{err.lineno}: section [{err.section}] is there a second time; join the two"
+    if isinstance(err, configparser.DuplicateOptionError):
+        return f"{path}:{err.lineno}: [{err.section}] {err.option} is set a second time; remove one of the two"
+    if isinstance(err, configparser.MissingSectionHeaderError):
+        return f"{path}:{err.lineno}: expected a [section] before anything else"
+    if isinstance(err, configparser.ParsingError) and err.errors:
+        return f"{path}:{err.errors[0][0]}: expected [section] or key = value"
+    return f"{path}: {' '.join(str(err).split())}"
+
+
+def _percent_reason(err: configparser.InterpolationError, secret: bool) -> str:
+    if isinstance(err, configparser.InterpolationMissingOptionError) and not secret:
+        return f"%({err.reference})s is no key of this section"
+    if isinstance(err, configparser.InterpolationDepthError):
+        return "it refers to itself"
+    return "a % in it is followed by neither % nor a key in parentheses and s"

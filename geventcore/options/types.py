@@ -1,0 +1,441 @@
+"""The types that options have: how the text of a value becomes a value.
+
+A type is an object with a text that says what it accepts, so that an error message and the manual say the same. Types
+know nothing of files, sections or where a text comes from; `ValueError` from `ValueType.parse` may add a reason to
+"expected …", and `format` gives back a text that `parse` reads as the same value.
+
+Whatever holds one value and may be unset is `optional`: an empty text is then `None`, so that ``password =`` in a file
+means "no password" and not the empty one.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import grp
+import math
+import os
+import pwd
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+TRUE_WORDS = ("yes", "true", "on", "1")
+FALSE_WORDS = ("no", "false", "off", "0")
+
+
+class ValueType(Generic[T_co]):
+    """The base of the types here.
+
+    Attributes:
+        accepts: what is accepted, to be read after "expected".
+        is_flag: whether the command-line form takes no value.
+        metavar: the value's stand-in in ``--help``.
+        is_path: ``<repository>`` in a text is replaced before it is parsed, and a relative path starts where the
+            program was started.
+    """
+
+    accepts: str = "any text"
+    is_flag: bool = False
+    metavar: str = "TEXT"
+    is_path: bool = False
+
+    def parse(self, text: str) -> T_co:
+        raise NotImplementedError
+
+    def format(self, value: Any) -> str:
+        """The text of a value, for the reference and for listings."""
+        return "" if value is None else str(value)
+
+
+class StringType(ValueType[str]):
+    """Any text, as it is."""
+
+    def parse(self, text: str) -> str:
+        return text
+
+
+class OptionalType(ValueType[T | None]):
+    """Another type, or nothing."""
+
+    def __init__(self, inner: ValueType[T]) -> None:
+        self._inner = inner
+        self.accepts = inner.accepts if isinstance(inner, StringType) else f"{inner.accepts}, or nothing"
+        self.is_flag = inner.is_flag
+        self.metavar = inner.metavar
+        self.is_path = inner.is_path
+
+    def parse(self, text: str) -> T | None:
+        return self._inner.parse(text) if text.strip() else None
+
+    def format(self, value: Any) -> str:
+        return "" if value is None else self._inner.format(value)
+
+
+class BooleanType(ValueType[bool]):
+    """Yes or no. A value in the file is one of the words; on the command line there are two flags."""
+
+    is_flag = True
+    metavar = ""
+
+    def __init__(self, also_true: tuple[str, ...] = (), also_false: tuple[str, ...] = ()) -> None:
+        self._true = (*TRUE_WORDS, *also_true)
+        self._false = (*FALSE_WORDS, *also_false)
+        self.accepts = f"yes or no ({', '.join(self._true)}; {', '.join(self._false)})"
+
+    def parse(self, text: str) -> bool:
+        word = text.strip().lower()
+        if word in self._true:
+            return True
+        if word in self._false:
+            return False
+        raise ValueError
+
+    def format(self, value: Any) -> str:
+        return "yes" if value else "no"
+
+
+class IntegerType(ValueType[int]):
+    """A whole number between two bounds, both included."""
+
+    metavar = "NUMBER"
+
+    def __init__(self, minimum: int | None, maximum: int | None) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
+        if minimum is not None and maximum is not None:
+            self.accepts = f"a whole number from {minimum} to {maximum}"
+        elif minimum is not None:
+            self.accepts = f"a whole number of at least {minimum}"
+        elif maximum is not None:
+            self.accepts = f"a whole number of at most {maximum}"
+        else:
+            self.accepts = "a whole number"
+
+    def parse(self, text: str) -> int:
+        # int() alone would also take 1_000 and digits of other scripts.
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()):
+            raise ValueError
+        value = int(text)
+        if (self.minimum is not None and value < self.minimum) or (self.maximum is not None and value > self.maximum):
+            raise ValueError
+        return value
+
+
+class FloatType(ValueType[float]):
+    """A finite number."""
+
+    accepts = "a number"
+    metavar = "NUMBER"
+
+    def parse(self, text: str) -> float:
+        if "_" in text:
+            raise ValueError
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError from None
+        if not math.isfinite(value):
+            raise ValueError
+        return value
+
+
+class TimeoutType(ValueType[float | None]):
+    """Seconds; `None` is "no limit"."""
+
+    accepts = "a number of seconds (0 or less: no limit)"
+    metavar = "SECONDS"
+
+    def parse(self, text: str) -> float | None:
+        seconds = FLOAT.parse(text)
+        return seconds if seconds > 0 else None
+
+    def format(self, value: Any) -> str:
+        return "0" if value is None else str(value).removesuffix(".0")
+
+
+class SizeType(ValueType[int]):
+    """A number of bytes, with an optional unit."""
+
+    accepts = "a size in bytes, such as 1048576, 512k, 20m or 1g"
+    metavar = "SIZE"
+    _units = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+    def parse(self, text: str) -> int:
+        match = re.fullmatch(r"([0-9]{1,18})\s*([kmgt]?)", text.strip(), re.IGNORECASE)
+        if not match:
+            raise ValueError
+        return int(match[1]) * self._units[match[2].lower()]
+
+    def format(self, value: Any) -> str:
+        for unit in ("t", "g", "m", "k"):
+            if value and value % self._units[unit] == 0:
+                return f"{value // self._units[unit]}{unit}"
+        return str(value)
+
+
+class OctalType(ValueType[int]):
+    """Permission bits."""
+
+    accepts = "an octal number from 0000 to 7777, such as 0077"
+    metavar = "OCTAL"
+
+    def parse(self, text: str) -> int:
+        match = re.fullmatch(r"(?:0o)?([0-7]{1,5})", text.strip(), re.IGNORECASE)
+        if not match or int(match[1], 8) > 0o7777:
+            raise ValueError
+        return int(match[1], 8)
+
+    def format(self, value: Any) -> str:
+        return f"{value:04o}"
+
+
+class PathType(ValueType[Path]):
+    """A file or directory, which need not exist; ``~`` and ``~user`` are expanded, and the result is absolute."""
+
+    accepts = "a path"
+    metavar = "PATH"
+    is_path = True
+
+    def parse(self, text: str) -> Path:
+        text = text.strip()
+        if not text:
+            raise ValueError
+        if "\0" in text:
+            raise ValueError("it contains a null character")
+        expanded = os.path.expanduser(text)
+        if expanded.startswith("~"):
+            raise ValueError(f"the home directory of {text.partition('/')[0]} is not known")
+        return Path(os.path.abspath(expanded))
+
+
+@dataclass(frozen=True)
+class ListType(ValueType[tuple[str, ...]]):
+    """Texts with a separator between them. Space around them and empty ones are dropped."""
+
+    separator: str
+    accepts: str
+    metavar: str = "LIST"
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        return tuple(item for item in (part.strip() for part in text.split(self.separator)) if item)
+
+    def format(self, value: Any) -> str:
+        return (", " if self.separator == "," else self.separator).join(value)
+
+
+class ChoiceType(ValueType[str]):
+    """One of some words, in any case. A synonym is accepted too, and stands for one of the words."""
+
+    def __init__(self, names: tuple[str, ...], synonyms: Mapping[str, str]) -> None:
+        self.names = names
+        self._words = {word.lower(): name for word, name in (*zip(names, names, strict=True), *synonyms.items())}
+        self.accepts = "one of " + ", ".join([*names, *(f"{word} (= {name})" for word, name in synonyms.items())])
+        self.metavar = "[" + "|".join(names) + "]"
+
+    def parse(self, text: str) -> str:
+        word = text.strip().lower()
+        if word not in self._words:
+            close = difflib.get_close_matches(word, self._words, n=1)
+            raise ValueError(f"did you mean {self._words[close[0]]}?" if close else "")
+        return self._words[word]
+
+
+class NameType(ValueType[str]):
+    """A name that a table decides about later. Plain names are lower case; dotted ones stay as they are."""
+
+    accepts = "a name"
+    metavar = "NAME"
+
+    def __init__(self, synonyms: Mapping[str, str]) -> None:
+        self._synonyms = synonyms
+
+    def parse(self, text: str) -> str:
+        text = text.strip()
+        name = text if "." in text or ":" in text else text.lower()
+        return self._synonyms.get(name, name)
+
+
+class EncodingType(ValueType[str]):
+    """The name of an encoding that Python has."""
+
+    accepts = "the name of a text encoding, such as UTF-8"
+    metavar = "ENCODING"
+
+    def parse(self, text: str) -> str:
+        name = text.strip()
+        try:
+            # Encoding finds out more than a look-up: Python also has codecs that have nothing to do with text.
+            "".encode(name or "?")
+        except LookupError:
+            raise ValueError from None
+        return name
+
+
+class RegexesType(ValueType[tuple[re.Pattern[str], ...]]):
+    """Regular expressions with white space between them; each has to match a whole text."""
+
+    accepts = "regular expressions with white space between them"
+    metavar = "REGEXES"
+
+    def parse(self, text: str) -> tuple[re.Pattern[str], ...]:
+        return tuple(self._anchored(word) for word in text.split())
+
+    @staticmethod
+    def _anchored(source: str) -> re.Pattern[str]:
+        try:
+            re.compile(source)
+        except re.error as err:
+            raise ValueError(f"{source}: {err}") from None
+        # Flags for the whole expression have to stay in front of it.
+        flags = re.match(r"\(\?[aiLmsux]+\)", source)
+        start = flags.end() if flags else 0
+        return re.compile(rf"{source[:start]}\A(?:{source[start:]})\Z")
+
+    def format(self, value: Any) -> str:
+        return " ".join(self._bare(pattern.pattern) for pattern in value)
+
+    @staticmethod
+    def _bare(pattern: str) -> str:
+        flags, _, rest = pattern.partition(r"\A(?:")
+        return flags + rest.removesuffix(r")\Z")
+
+
+class LiteralDictType(ValueType[dict[str, Any]]):
+    """A Python dictionary of literals, with texts as keys."""
+
+    accepts = "a dictionary such as {'sslmode': 'require', 'connect_timeout': 10}"
+    metavar = "DICT"
+
+    def parse(self, text: str) -> dict[str, Any]:
+        try:
+            value = ast.literal_eval(text.strip() or "{}")
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            raise ValueError from None
+        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+            raise ValueError
+        return value
+
+
+class AccountType(ValueType[int]):
+    """A user or a group of this machine, by name or by number."""
+
+    def __init__(self, kind: str, number_of: Callable[[str], int]) -> None:
+        self._kind = kind
+        self._number_of = number_of
+        self.accepts = f"the name or number of a {kind}"
+        self.metavar = kind.upper()
+
+    def parse(self, text: str) -> int:
+        text = text.strip()
+        if re.fullmatch("[0-9]{1,10}", text):
+            return int(text)
+        try:
+            return self._number_of(text)
+        except (KeyError, ValueError):
+            raise ValueError(f"this machine has no {self._kind} of that name") from None
+
+
+def _uid(name: str) -> int:
+    return pwd.getpwnam(name).pw_uid
+
+
+def _gid(name: str) -> int:
+    return grp.getgrnam(name).gr_gid
+
+
+@dataclass(frozen=True)
+class ServerURL:
+    """Where a server is found, or where it listens.
+
+    Attributes:
+        scheme: ``https``, or ``http`` for a server without TLS.
+        host: a name or an address, IPv6 without brackets.
+        port: 1 to 65535; 0 asks the system for a free one.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+#: The port that Bcfg2 clients and servers use unless told otherwise.
+DEFAULT_PORT = 6789
+
+
+class URLType(ValueType[ServerURL]):
+    """The URL of a server. A path is allowed and means nothing; without a port it is `DEFAULT_PORT`."""
+
+    accepts = "a URL such as https://bcfg2.example.com:6789"
+    metavar = "URL"
+
+    def parse(self, text: str) -> ServerURL:
+        text = text.strip()
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError
+        if parts.username is not None:
+            raise ValueError("a user or password does not belong here")
+        if re.search(r"\s", text):
+            raise ValueError("it contains white space")
+        try:
+            port = parts.port
+        except ValueError:
+            raise ValueError("the port is not a number from 0 to 65535") from None
+        return ServerURL(parts.scheme, parts.hostname, DEFAULT_PORT if port is None else port)
+
+
+def optional(inner: ValueType[T]) -> ValueType[T | None]:
+    """A type whose empty text means `None`."""
+    return OptionalType(inner)
+
+
+def integer(minimum: int | None = None, maximum: int | None = None) -> ValueType[int]:
+    """Whole numbers between two bounds, both included."""
+    return IntegerType(minimum, maximum)
+
+
+def choice(*names: str, synonyms: Mapping[str, str] | None = None) -> ValueType[str]:
+    """One of some words, whatever their case; the value is the word as it is spelled in `names`.
+
+    `synonyms` maps further accepted words to those they stand for.
+    """
+    return ChoiceType(names, synonyms or {})
+
+
+def name(synonyms: Mapping[str, str] | None = None) -> ValueType[str]:
+    """A name that a table decides about later; `synonyms` maps names (``""`` too) to those they stand for."""
+    return NameType(synonyms or {})
+
+
+STRING: ValueType[str] = StringType()
+OPTIONAL_STRING: ValueType[str | None] = optional(STRING)
+BOOLEAN: ValueType[bool] = BooleanType()
+#: Yes or no, with ``enabled`` and ``disabled`` as further words.
+SWITCH: ValueType[bool] = BooleanType(also_true=("enabled",), also_false=("disabled",))
+INTEGER: ValueType[int] = integer()
+OPTIONAL_INTEGER: ValueType[int | None] = optional(INTEGER)
+FLOAT: ValueType[float] = FloatType()
+TIMEOUT: ValueType[float | None] = TimeoutType()
+SIZE: ValueType[int] = SizeType()
+OCTAL: ValueType[int] = OctalType()
+PATH: ValueType[Path] = PathType()
+OPTIONAL_PATH: ValueType[Path | None] = optional(PATH)
+COMMA_LIST: ValueType[tuple[str, ...]] = ListType(",", "a list with commas between its items")
+COLON_LIST: ValueType[tuple[str, ...]] = ListType(":", "a list with colons between its items")
+ANCHORED_REGEXES: ValueType[tuple[re.Pattern[str], ...]] = RegexesType()
+LITERAL_DICT: ValueType[dict[str, Any]] = LiteralDictType()
+USER: ValueType[int] = AccountType("user", _uid)
+GROUP: ValueType[int] = AccountType("group", _gid)
+ENCODING_NAME: ValueType[str] = EncodingType()
+URL: ValueType[ServerURL] = URLType()
