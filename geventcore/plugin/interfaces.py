@@ -241,9 +241,7 @@ class ClientACLs(ABC):
 class TemplateDataProvider(ABC):
     """Gives templates variables."""
 
-    def get_template_data(
-        self, entry: etree._Element, metadata: ClientMetadata, template: str
-    ) -> Mapping[str, Any]:
+    def get_template_data(self, entry: etree._Element, metadata: ClientMetadata, template: str) -> Mapping[str, Any]:
         """Variables for the template file at path `template` that makes the content of `entry`."""
         return {}
 

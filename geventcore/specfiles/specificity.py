@@ -6,11 +6,12 @@ beats group, the higher group priority beats the lower, group beats all (docs: r
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from geventcore.errors import SpecificityError
 from geventcore.plugin.client_metadata import ClientMetadata
@@ -105,3 +106,61 @@ def best_match(files: Iterable[SpecificT], metadata: ClientMetadata) -> Specific
     if len(found) > 1 and found[0].specificity.rank == found[1].specificity.rank:
         log.warning("%s: %s is as specific as %s; the first is used", metadata.hostname, found[1].path, found[0].path)
     return found[0] if found else None
+
+
+class Candidates(Generic[SpecificT]):
+    """Files of which each client gets the most specific one; sorted once, so that choosing is a few look-ups.
+
+    Of files of equal rank the first name is used, with one warning for each pair that a client meets.
+    """
+
+    __slots__ = ("_everyone", "_groups", "_hosts", "_reported")
+
+    def __init__(self, files: Iterable[SpecificT]) -> None:
+        self._hosts: dict[str, SpecificT] = {}
+        self._groups: list[tuple[int, str, SpecificT]] = []
+        self._everyone: SpecificT | None = None
+        self._reported: set[tuple[str, str]] = set()
+        for file in sorted(files, key=lambda file: (file.specificity.rank, str(file.path))):
+            specificity = file.specificity
+            if specificity.hostname is not None:
+                first = self._hosts.setdefault(specificity.hostname, file)
+            elif specificity.group is not None:
+                self._groups.append((specificity.priority, specificity.group, file))
+                continue
+            else:
+                first = self._everyone = file if self._everyone is None else self._everyone
+            if first is not file:
+                self._report(first, file)
+
+    def __bool__(self) -> bool:
+        return bool(self._hosts or self._groups or self._everyone is not None)
+
+    def best(self, metadata: ClientMetadata) -> SpecificT | None:
+        """The most specific file for a client, or None."""
+        if self._hosts:
+            found = self._hosts.get(metadata.hostname)
+            if found is not None:
+                return found
+        if self._groups:
+            groups = metadata.groups
+            for index, (_, group, file) in enumerate(self._groups):
+                if group in groups:
+                    self._look_for_equal(index, groups)
+                    return file
+        return self._everyone
+
+    def _look_for_equal(self, index: int, groups: Container[str]) -> None:
+        priority, _, first = self._groups[index]
+        for other_priority, group, file in itertools.islice(self._groups, index + 1, None):
+            if other_priority != priority:
+                return
+            if group in groups:
+                self._report(first, file)
+                return
+
+    def _report(self, first: SpecificT, second: SpecificT) -> None:
+        pair = (str(first.path), str(second.path))
+        if pair not in self._reported:
+            self._reported.add(pair)
+            log.warning("%s is as specific as %s; where both fit, the first is used", *pair)

@@ -50,7 +50,7 @@ def _match_copy(element: etree._Element, metadata: ClientMetadata) -> etree._Ele
         new = copy.copy(element)
         new.tail = None
         return new
-    new = etree.Element(element.tag, dict(element.attrib), element.nsmap)  # type: ignore[arg-type]  # stubs: no None prefix
+    new = etree.Element(element.tag, dict(element.items()), element.nsmap)  # type: ignore[arg-type]  # None is a prefix
     new.text = element.text
     new.extend(match_elements(element, metadata))
     return new
@@ -131,9 +131,9 @@ class StructFile(XMLFile):
         self._template, self._static = template, static
 
     @property
-    def is_template(self) -> bool:
-        """Whether the content is rendered for each client."""
-        return self._template is not None
+    def static(self) -> Struct | None:
+        """The content if it is the same for every client, conditions apart; None for a template."""
+        return self._static if self._template is None else None
 
     @property
     def root(self) -> etree._Element:

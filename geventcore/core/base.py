@@ -1,0 +1,287 @@
+"""The server without a network: plugins, metadata, configurations, file events.
+
+`Core` is the contract of every core: `Core.run` carries a server through its life, and an implementation overrides
+`Core._run` (start up, return at once) and `Core._block` (serve until told to stop). Used as it is, it serves local
+tools: nothing listens, and file events are handled on demand.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, ParamSpec, TypeVar
+
+from lxml import etree
+
+from geventcore.core.metadata_building import MetadataService
+from geventcore.core.plugin_context import CorePluginContext
+from geventcore.core.plugin_loading import (
+    PluginTable,
+    find_metadata_source,
+    load_plugins,
+    plugin_classes,
+)
+from geventcore.core.repository_lock import RepositoryLock
+from geventcore.errors import ConfigError, CoreInitError, MetadataConsistencyError, MetadataRuntimeError
+from geventcore.filemonitor import FileAction, FileEvent, FileMonitor, create_monitor
+from geventcore.metrics.timings import Timings
+from geventcore.options import Option
+from geventcore.options.common import (
+    CACHE_MODE,
+    FAM_BLOCKING,
+    FILEMONITOR,
+    IGNORE_FILES,
+    PERFORMANCE,
+    PERFORMANCE_INTERVAL,
+    PLUGINS,
+    REPOSITORY,
+)
+from geventcore.options.settings import LoadedSettings
+from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.interfaces import (
+    Connector,
+    Decision,
+    Generator,
+    MetadataSource,
+    Threaded,
+    Version,
+)
+from geventcore.render.binder import Binder
+from geventcore.render.guard import guarded
+from geventcore.render.pipeline import build_configuration, error_document
+from geventcore.specfiles.durable import TEMPORARY_GLOB
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: The revision of a repository that no Version plugin knows.
+UNKNOWN_REVISION = "-1"
+#: How long the file watcher waits before it looks whether the server ends, in seconds.
+WATCH_INTERVAL = 2.0
+
+
+class Core:
+    """A server's plugins and what they make.
+
+    Attributes:
+        name: what the core is called in ``[server] core``.
+        settings: the values of options; replaced when the configuration file changes.
+        plugins: the loaded plugins.
+        file_monitor: tells the plugins about files.
+        timings: durations of everything worth counting.
+        revision: the repository's revision.
+    """
+
+    name: ClassVar[str] = "local"
+
+    def __init__(self, settings: LoadedSettings, file_monitor: FileMonitor | None = None) -> None:
+        """Nothing is loaded yet. `ConfigError` or `CoreInitError` if the settings cannot work."""
+        self.settings = settings
+        self.repository = Path(settings[REPOSITORY])
+        if not self.repository.is_dir():
+            raise CoreInitError(f"the repository {self.repository} is not a directory; see [server] repository")
+        self.file_monitor = file_monitor or create_monitor(
+            settings[FILEMONITOR], [*settings[IGNORE_FILES], TEMPORARY_GLOB]
+        )
+        self.timings = Timings()
+        self.plugins = PluginTable()
+        self.revision = UNKNOWN_REVISION
+        self.debug = False
+        self.lock = RepositoryLock()
+        self._terminate = threading.Event()
+        self._is_shut_down = False
+        self._threads: list[threading.Thread] = []
+        self._metadata_source: MetadataSource | None = None
+        self._binder: Binder | None = None
+        self.metadata = MetadataService(
+            self.metadata_source,
+            lambda: self.plugins.by_type(Connector),
+            lambda: self.settings[CACHE_MODE],
+            self.timings,
+            self.statistics_name,
+        )
+        self.plugin_context = CorePluginContext(self)
+
+    # -- what an implementation overrides
+
+    def _run(self) -> bool:
+        """Start up and return at once; true on success. Called before plugins are loaded."""
+        return True
+
+    def _block(self) -> None:
+        """Serve until told to stop. What serves local tools returns at once."""
+
+    def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call something that blocks without holding up others; here nobody else is served by this thread."""
+        return function(*args, **kwargs)
+
+    def breathe(self) -> None:
+        """Let others go on after a while of computing; threads do that by themselves."""
+
+    # -- life
+
+    @property
+    def statistics_name(self) -> str:
+        """What the names of this core's statistics begin with."""
+        return type(self).__name__
+
+    def run(self) -> bool:
+        """The whole life of a server, from start-up to shutdown; false if it could not start."""
+        try:
+            if not self._run():
+                return False
+            self.load()
+            self._start_threads()
+            self._block()
+            return True
+        finally:
+            self.shutdown()
+
+    def load(self) -> None:
+        """Load the plugins and handle the initial file events; what local tools call. `ConfigError`, `PluginError` or
+        `CoreInitError` if that fails."""
+        self.load_plugins()
+        self.file_monitor.start()
+        for path in self.settings.files:
+            self.file_monitor.add_monitor(str(path), self)
+        if self.settings[FAM_BLOCKING]:
+            self.handle_file_events()
+
+    def load_plugins(self) -> None:
+        """Instantiate the plugins that ``[server] plugins`` names."""
+        classes = plugin_classes(self.settings[PLUGINS])
+        options: list[Option[Any]] = [option for plugin_class in classes for option in plugin_class.options]
+        self.settings.options.add(*options)
+        self.settings.check(options)
+        load_plugins(classes, self.plugin_context, self.plugins)
+        self._metadata_source = find_metadata_source(self.plugins)
+        self._metadata_source.query.by_name = self.build_metadata
+        self._binder = Binder(self.plugins.by_type(Generator), self.timings, self.statistics_name)
+        for warning in self.settings.warnings:
+            log.warning("%s", warning)
+
+    def _start_threads(self) -> None:
+        self._start_thread("file watcher", self._watch_files)
+        if self.settings[PERFORMANCE] and self.settings[PERFORMANCE_INTERVAL]:
+            self._start_thread("performance log", self._log_performance)
+        for plugin in self.plugins.by_type(Threaded):
+            plugin.start_threads()
+
+    def _start_thread(self, name: str, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def terminate(self) -> None:
+        """Ask the server to end; returns at once and may be called from anywhere, also from a signal handler."""
+        self._terminate.set()
+
+    @property
+    def is_terminating(self) -> bool:
+        """Whether the server has been asked to end."""
+        return self._terminate.is_set()
+
+    def shutdown(self) -> None:
+        """End everything in order: file monitor, plugins, threads. May be called twice."""
+        if self._is_shut_down:
+            return
+        self._is_shut_down = True
+        self._terminate.set()
+        self.file_monitor.shutdown()
+        for plugin in self.plugins:
+            with guarded(plugin, "shutdown", None):
+                plugin.shutdown()
+        for thread in self._threads:
+            thread.join(timeout=WATCH_INTERVAL + 1)
+
+    # -- file events
+
+    def handle_file_events(self) -> None:
+        """Apply the pending file events, so that no render sees half a change."""
+        if not self.file_monitor.pending():
+            return
+        with self.lock.exclusive():
+            self._update_revision()
+            self.file_monitor.handle_events()
+
+    def _watch_files(self) -> None:
+        while not self._terminate.is_set():
+            if self.file_monitor.wait(WATCH_INTERVAL) and not self._terminate.is_set():
+                self.handle_file_events()
+
+    def handle_event(self, event: FileEvent) -> None:
+        """A configuration file has changed: read it again and forget all cached metadata."""
+        if event.action in (FileAction.CHANGED, FileAction.CREATED):
+            self.reload_settings()
+
+    def reload_settings(self) -> None:
+        """Read the configuration again. A mistake is logged, and the old settings stay in use."""
+        try:
+            self.settings = self.settings.reload()
+        except ConfigError as err:
+            log.error("The configuration is not reloaded: %s", err)
+            return
+        log.info("The configuration has been reloaded")
+        self.metadata.expire()
+
+    def _update_revision(self) -> None:
+        for plugin in self.plugins.by_type(Version):
+            with (
+                self.timings.measure(f"{self.statistics_name}:_update_vcs_revision"),
+                guarded(plugin, "get_revision", None),
+            ):
+                self.revision = str(plugin.get_revision())
+                return
+            self.revision = UNKNOWN_REVISION
+
+    def _log_performance(self) -> None:
+        while not self._terminate.wait(self.settings[PERFORMANCE_INTERVAL] or 300.0):
+            for name, (minimum, maximum, mean, count) in sorted(self.timings.snapshot().items()):
+                log.info(
+                    "Performance of %s: min %.06f max %.06f mean %.06f count %d", name, minimum, maximum, mean, count
+                )
+
+    # -- what plugins and methods ask for
+
+    def plugins_by_type(self, interface: type[T]) -> Sequence[T]:
+        """The loaded plugins with an interface, in the order of ``(sort_order, name)``."""
+        return self.plugins.by_type(interface)
+
+    def metadata_source(self) -> MetadataSource:
+        """The plugin that knows the clients; `MetadataRuntimeError` before it is loaded."""
+        if self._metadata_source is None:
+            raise MetadataRuntimeError("the metadata plugin is not loaded yet")
+        return self._metadata_source
+
+    @property
+    def binder(self) -> Binder:
+        """Binds entries; `CoreInitError` before plugins are loaded."""
+        if self._binder is None:
+            raise CoreInitError("no plugins are loaded yet")
+        return self._binder
+
+    def build_metadata(self, hostname: str) -> ClientMetadata:
+        """The full metadata of a client; `MetadataError` if it is unknown or contradictory."""
+        return self.metadata.build(hostname)
+
+    def build_configuration(self, hostname: str) -> etree._Element:
+        """A client's whole configuration, or an ``<error type=…/>`` element. `ValidationError` if it is refused."""
+        with self.lock.shared():
+            try:
+                metadata = self.build_metadata(hostname)
+            except MetadataConsistencyError as err:
+                log.error("%s: %s", hostname, err)
+                return error_document("metadata error")
+            return build_configuration(self, metadata)
+
+    def get_decisions(self, metadata: ClientMetadata, mode: str) -> list[tuple[str, str]]:
+        """What every plugin that decides says for a mode, one after the other."""
+        decisions: list[tuple[str, str]] = []
+        for plugin in self.plugins.by_type(Decision):
+            with guarded(plugin, "get_decisions", metadata):
+                decisions += plugin.get_decisions(metadata, mode)
+        return decisions

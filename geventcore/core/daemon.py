@@ -1,0 +1,159 @@
+"""Becoming a daemon: detach, hold the pid file, drop privileges.
+
+The process that was started waits until the daemon serves or has failed, so its exit status and its messages tell
+whether the start succeeded. The pid file is locked by the kernel for as long as the daemon lives: one that is left
+behind by a crash does not stand in the way.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import pwd
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from geventcore.errors import CoreInitError
+
+log = logging.getLogger(__name__)
+
+#: How long a start waits for an ending server to let go of the pid file, in seconds.
+LOCK_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose rights a daemon keeps: numbers of a user and a group, and the bits that new files lack."""
+
+    uid: int
+    gid: int
+    umask: int
+
+
+class PidFile:
+    """A file that holds the daemon's process number and a lock."""
+
+    def __init__(self, path: Path, identity: Identity) -> None:
+        """Make the directory if it is missing, and take the lock; `CoreInitError` if another server has it."""
+        self.path = path
+        try:
+            if not path.parent.is_dir():
+                path.parent.mkdir(mode=0o755, parents=True)
+                if os.geteuid() == 0:
+                    os.chown(path.parent, identity.uid, identity.gid)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as err:
+            raise CoreInitError(f"the pid file {path} cannot be used: {err.strerror}") from err
+        self._lock()
+
+    def _lock(self) -> None:
+        give_up = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= give_up:
+                    pid = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
+                    os.close(self._descriptor)
+                    raise CoreInitError(f"a server is running already, as process {pid} of {self.path}") from None
+                time.sleep(0.1)
+
+    def write(self) -> None:
+        """Store this process's number."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
+
+    def remove(self) -> None:
+        """Remove the file and let go of the lock."""
+        try:
+            self.path.unlink()
+        except OSError:
+            # Without the right to remove it, at least it names no process that somebody might end.
+            os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+
+class StartReport:
+    """How the daemon tells the process that was started how it went: a pipe with one line, empty for success."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+
+    def await_result(self) -> int:
+        """In the process that was started: wait, pass the message on, and return the exit status."""
+        os.close(self._write)
+        with os.fdopen(self._read, "rb") as stream:
+            told = stream.read()
+        if told == b"\n":
+            return 0
+        message = told.decode("utf-8", "replace").strip() or "the server ended before it was ready"
+        print(f"geventcore: error: {message}", file=sys.stderr)
+        return 1
+
+    def in_daemon(self) -> None:
+        """In the daemon: keep only the writing end."""
+        os.close(self._read)
+
+    def send(self, message: str) -> None:
+        """Tell the result, once: ``""`` for success, else what went wrong."""
+        if self._write >= 0:
+            os.write(self._write, message.replace("\n", " ").encode("utf-8", "replace") + b"\n")
+            os.close(self._write)
+            self._write = -1
+
+
+def detach() -> StartReport:
+    """Go on as a daemon; the process that was started never returns from here, it exits with the result."""
+    report = StartReport()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.fork():
+        os._exit(report.await_result())
+    report.in_daemon()
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.chdir("/")
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    if null > 2:
+        os.close(null)
+    return report
+
+
+def drop_privileges(identity: Identity) -> None:
+    """Become the configured user, with all its groups; `CoreInitError` if that is not allowed.
+
+    Someone other than root stays who it is, unless another user is wanted.
+    """
+    os.umask(identity.umask)
+    if (os.geteuid(), os.getegid()) != (identity.uid, identity.gid):
+        try:
+            if os.geteuid() == 0:
+                _set_groups(identity)
+                os.setgid(identity.gid)
+                os.setuid(identity.uid)
+            elif identity.uid not in (0, os.geteuid()):
+                raise PermissionError
+        except PermissionError as err:
+            raise CoreInitError(
+                f"cannot become user {identity.uid}, group {identity.gid}; see [server] user and group"
+            ) from err
+    try:
+        os.environ["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        os.environ["HOME"] = "/"
+
+
+def _set_groups(identity: Identity) -> None:
+    try:
+        name = pwd.getpwuid(identity.uid).pw_name
+    except KeyError:
+        os.setgroups([identity.gid])
+    else:
+        os.initgroups(name, identity.gid)

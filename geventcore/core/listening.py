@@ -1,0 +1,93 @@
+"""The sockets that a server listens on, for every core alike.
+
+They are opened before privileges are dropped and before the process detaches, so that a taken port is one clear line on
+the terminal. Sockets that systemd passes on (``LISTEN_FDS``) take precedence over the configuration.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+
+from geventcore.errors import CoreInitError
+
+log = logging.getLogger(__name__)
+
+#: How many connections the kernel keeps waiting; it takes the smaller of this and ``net.core.somaxconn`` (4096 on
+#: current Linux). Clients wait 90 s for an answer and give up after three quick errors, so a long queue serves them.
+BACKLOG = 4096
+
+_FIRST_PASSED_DESCRIPTOR = 3
+
+
+def passed_sockets() -> list[socket.socket]:
+    """The listening sockets that systemd has passed to this process; the environment is cleared of them."""
+    pid, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
+    os.environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdigit():
+        return []
+    sockets = []
+    for descriptor in range(_FIRST_PASSED_DESCRIPTOR, _FIRST_PASSED_DESCRIPTOR + int(count)):
+        sock = socket.socket(fileno=descriptor)
+        sock.set_inheritable(False)
+        sock.setblocking(False)
+        sockets.append(sock)
+    return sockets
+
+
+def open_sockets(host: str, port: int, listen_all: bool) -> list[socket.socket]:
+    """Listening sockets for every address of a host, or for all addresses; `CoreInitError` says why there are none."""
+    passed = passed_sockets()
+    if passed:
+        return passed
+    where = f"port {port} of every address" if listen_all else f"{host}:{port}"
+    try:
+        found = socket.getaddrinfo(
+            None if listen_all else host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE if listen_all else 0
+        )
+    except OSError as err:
+        raise CoreInitError(f"cannot listen on {where}: [components] bcfg2: {err.strerror or err}") from err
+    sockets: list[socket.socket] = []
+    failure: OSError | None = None
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            try:
+                sockets.append(_listen(family, (address[0], sockets[0].getsockname()[1] if sockets else port)))
+            except OSError as err:
+                if err.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                failure = err
+                log.debug("cannot listen on %s: %s", address[0], err)
+    except OSError as err:
+        for sock in sockets:
+            sock.close()
+        raise CoreInitError(f"cannot listen on {where}: {err.strerror or err}") from err
+    if not sockets:
+        raise CoreInitError(f"cannot listen on {where}: {failure}")
+    return sockets
+
+
+def _listen(family: int, address: tuple[str | int, int]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # IPv4 has a socket of its own, so addresses look the same to access control everywhere.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def socket_name(sock: socket.socket) -> str:
+    """The address of a listening socket, for the log."""
+    name = sock.getsockname()
+    if isinstance(name, tuple):
+        return f"[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"{name[0]}:{name[1]}"
+    return str(name)

@@ -1,0 +1,291 @@
+"""The methods that every client can call (docs: reference/protocol, "Methods").
+
+Each gets the caller's address pair first. Failures that end a client's run are faults with the number -32500 and a text
+that begins with ``Critical failure:``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from geventcore.errors import (
+    FAULT_CRITICAL,
+    FAULT_OTHER,
+    GeventcoreError,
+    MetadataError,
+    RPCError,
+)
+from geventcore.log import set_debug as set_log_debug
+from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.interfaces import ClientRunHooks, Probing, Statistics
+from geventcore.render.pipeline import build_configuration
+from geventcore.render.guard import guarded, log_failure
+from geventcore.render.steps import run_hooks
+from geventcore.rpc.methods import exposed
+
+if TYPE_CHECKING:
+    from geventcore.core.network import NetworkCore
+
+log = logging.getLogger(__name__)
+
+Address = tuple[Any, ...]
+
+
+def critical(message: str) -> RPCError:
+    """A failure that ends a client's run."""
+    return RPCError(FAULT_CRITICAL, f"Critical failure: {message}")
+
+
+def parse_upload(text: str) -> etree._Element:
+    """The root of a document that a client sent: no entities, no network, bounded depth and text. `etree.ParseError`
+    if it is none."""
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True, huge_tree=False
+    )
+    return etree.fromstring(text.encode("utf-8", "surrogatepass"), parser)
+
+
+def _as_bool(value: Any) -> bool:
+    return value.lower() == "true" if isinstance(value, str) else bool(value)
+
+
+class CoreMethods:
+    """The exposed methods of one core."""
+
+    def __init__(self, core: NetworkCore) -> None:
+        self._core = core
+
+    # -- who calls
+
+    def resolve_client(self, address: Address, cleanup_cache: bool = False) -> str:
+        """The name of the client that calls; a critical fault if nobody knows."""
+        core = self._core
+        try:
+            with core.timings.measure(f"{core.statistics_name}:resolve_client"):
+                return core.metadata_source().resolve_client(address, cleanup_cache=cleanup_cache)
+        except MetadataError as err:
+            raise critical(f"Unable to determine the client of {address[0]}: {err}") from err
+
+    def client_metadata(self, address: Address, cleanup_cache: bool = False) -> ClientMetadata:
+        """The full metadata of the client that calls; a critical fault if there are none."""
+        client = self.resolve_client(address, cleanup_cache)
+        try:
+            return self._core.build_metadata(client)
+        except MetadataError as err:
+            raise critical(f"Unable to build the metadata of {client}: {err}") from err
+
+    # -- a client's run
+
+    @exposed("DeclareVersion")
+    def declare_version(self, address: Address, version: str) -> bool:
+        """Tell the server which version the client has. Returns true."""
+        client = self.resolve_client(address)
+        core = self._core
+        with core.timings.measure(f"{core.statistics_name}:DeclareVersion"), core.lock.shared():
+            try:
+                core.metadata_source().set_version(client, version)
+            except MetadataError as err:
+                raise critical(f"Unable to set the version of {client}: {err}") from err
+        return True
+
+    @exposed("AssertProfile")
+    def assert_profile(self, address: Address, profile: str) -> bool:
+        """Ask for a profile. Returns true if the client has it now."""
+        client = self.resolve_client(address)
+        with self._core.lock.shared():
+            try:
+                self._core.metadata_source().set_profile(client, profile, address)
+            except MetadataError as err:
+                raise critical(f"Unable to set the profile of {client}: {err}") from err
+        return True
+
+    @exposed("GetProbes")
+    def get_probes(self, address: Address) -> bytes:
+        """Get the probes that the client shall run, as a ``<probes>`` document."""
+        root = etree.Element("probes")
+        with self._core.lock.shared():
+            metadata = self.client_metadata(address, cleanup_cache=True)
+            for plugin in self._core.plugins.by_type(Probing):
+                try:
+                    root.extend(plugin.get_probes(metadata))
+                except Exception as err:
+                    log_failure(plugin, "get_probes", metadata, err)
+                    raise critical(f"Unable to determine the probes of {metadata.hostname}: {err}") from err
+        return etree.tostring(root)
+
+    @exposed("RecvProbeData")
+    def receive_probe_data(self, address: Address, probe_data: str) -> bool:
+        """Take the results of probes, as a document whose children have ``source``, ``name`` and text. Returns true."""
+        core = self._core
+        with core.lock.shared():
+            metadata = self.client_metadata(address)
+            if core.plugin_context.cache_mode == "cautious":
+                core.metadata.expire(metadata.hostname)
+            try:
+                root = parse_upload(probe_data)
+            except etree.ParseError as err:
+                raise critical(f"Failed to parse the probe data of {metadata.hostname}: {err}") from err
+            by_source: dict[str, list[etree._Element]] = {}
+            for element in root.iterchildren(tag=etree.Element):
+                by_source.setdefault(element.get("source", ""), []).append(element)
+            for source, elements in by_source.items():
+                plugin = core.plugins.by_name.get(source)
+                if not isinstance(plugin, Probing):
+                    log.warning("%s sent probe data for %r, which is no probing plugin", metadata.hostname, source)
+                    continue
+                try:
+                    plugin.receive_data(metadata, elements)
+                except Exception as err:
+                    log_failure(plugin, "receive_data", metadata, err)
+                    raise critical(f"Failed to process the probe data of {metadata.hostname}: {err}") from err
+        return True
+
+    @exposed("GetDecisionList")
+    def get_decision_list(self, address: Address, mode: str) -> list[tuple[str, str]]:
+        """Get the decisions of mode ``whitelist`` or ``blacklist``: ``[tag, name]`` pairs."""
+        with self._core.lock.shared():
+            return self._core.get_decisions(self.client_metadata(address), mode)
+
+    @exposed("GetConfig")
+    def get_config(self, address: Address) -> bytes:
+        """Get the client's configuration, an ASCII document without a declaration."""
+        core = self._core
+        with core.lock.shared():
+            config = build_configuration(core, self.client_metadata(address))
+        return etree.tostring(config)
+
+    @exposed("RecvStats")
+    def receive_statistics(self, address: Address, statistics: str) -> bool:
+        """Take the report of a run, a document with a ``Statistics`` element. Returns true."""
+        core = self._core
+        try:
+            root = parse_upload(statistics)
+        except etree.ParseError as err:
+            raise RPCError(FAULT_OTHER, f"The statistics are not well-formed: {err}") from err
+        element = root.find(".//Statistics")
+        if element is None:
+            raise RPCError(FAULT_OTHER, "The statistics have no Statistics element")
+        with core.lock.shared():
+            metadata = self.client_metadata(address)
+            if element.get("version", "") >= "2.0":
+                for plugin in core.plugins.by_type(Statistics):
+                    with guarded(plugin, "process_statistics", metadata):
+                        plugin.process_statistics(metadata, root)
+            log.info("Client %s reported state %s", metadata.hostname, element.get("state"))
+            run_hooks(
+                core.plugins.by_type(ClientRunHooks), "end_statistics", metadata, core.timings, core.statistics_name
+            )
+        return True
+
+    # -- about the server
+
+    @exposed("listMethods")
+    def list_methods(self, address: Address) -> list[str]:
+        """List the methods that the caller may call: the server's own, then those of plugins."""
+        service = self._core.service
+        names = []
+        for method in service.methods:
+            try:
+                if service.access.allows(address, method.name):
+                    names.append(method.name)
+            except GeventcoreError:
+                # Whoever cannot be identified may call only what needs no identity.
+                continue
+        return names
+
+    @exposed("methodHelp")
+    def method_help(self, address: Address, name: str) -> str:
+        """Get the help text of a method; empty for unknown ones and for those of plugins."""
+        try:
+            return self._core.service.methods.find(name).help
+        except RPCError:
+            return ""
+
+    @exposed("ping")
+    def ping(self, address: Address, *values: Any) -> list[Any]:
+        """Get back what was sent."""
+        return list(values)
+
+    @exposed("get_statistics")
+    def get_statistics(self, address: Address) -> dict[str, list[float | int]]:
+        """Get the durations that were measured: name to ``[minimum, maximum, mean, count]``, in seconds."""
+        return self._core.timings.snapshot()
+
+    @exposed("expire_metadata_cache")
+    def expire_metadata_cache(self, address: Address, hostnames: Iterable[str] | None = None) -> None:
+        """Forget the cached metadata of some clients, or of all."""
+        if hostnames is None:
+            self._core.metadata.expire()
+            return
+        for hostname in [hostnames] if isinstance(hostnames, str) else hostnames:
+            self._core.metadata.expire(hostname)
+
+    # -- debugging
+
+    @exposed("toggle_debug")
+    def toggle_debug(self, address: Address) -> bool:
+        """Turn the debug switch of everything. Returns the new position."""
+        return self.set_debug(address, not self._core.debug)
+
+    @exposed("set_debug")
+    def set_debug(self, address: Address, debug: bool | str) -> bool:
+        """Switch debugging of everything on or off. Returns whether it is on."""
+        value = _as_bool(debug)
+        for plugin in self._core.plugins:
+            with guarded(plugin, "set_debug", None):
+                plugin.set_debug(value)
+        return self._set_fam_debug(value) and self.set_core_debug(address, value)
+
+    @exposed("toggle_core_debug")
+    def toggle_core_debug(self, address: Address) -> bool:
+        """Turn the debug switch of the server itself. Returns the new position."""
+        return self.set_core_debug(address, not self._core.debug)
+
+    @exposed("set_core_debug")
+    def set_core_debug(self, address: Address, debug: bool | str) -> bool:
+        """Switch debugging of the server itself on or off. Returns whether it is on."""
+        self._core.debug = _as_bool(debug)
+        set_log_debug(self._core.debug)
+        log.info("Core: debug is now %s", self._core.debug)
+        return self._core.debug
+
+    @exposed("toggle_fam_debug")
+    def toggle_fam_debug(self, address: Address) -> str:
+        """Deprecated: turn the debug switch of the file monitor."""
+        return self.set_fam_debug(address, not self._core.file_monitor.debug)
+
+    @exposed("set_fam_debug")
+    def set_fam_debug(self, address: Address, debug: bool | str) -> str:
+        """Deprecated: switch debugging of the file monitor on or off."""
+        name = self._core.file_monitor.name
+        value = self._set_fam_debug(_as_bool(debug))
+        return f"This method is deprecated and will be removed; use {name}.set_debug\n{value}"
+
+    def _set_fam_debug(self, value: bool) -> bool:
+        return self._core.file_monitor.set_debug(value)
+
+
+class SystemMethods:
+    """What XML-RPC servers are expected to have: ``system.listMethods`` and its like."""
+
+    def __init__(self, methods: CoreMethods) -> None:
+        self._methods = methods
+
+    @exposed("system.listMethods")
+    def list_methods(self, address: Address) -> list[str]:
+        """List the methods that the caller may call."""
+        return sorted(self._methods.list_methods(address))
+
+    @exposed("system.methodHelp")
+    def method_help(self, address: Address, name: str) -> str:
+        """Get the help text of a method."""
+        return self._methods.method_help(address, name)
+
+    @exposed("system.methodSignature")
+    def method_signature(self, address: Address, name: str) -> str:
+        """Signatures are not known."""
+        return "signatures not supported"

@@ -1,0 +1,335 @@
+"""A server that listens: what is the same for every core that serves clients over the network.
+
+A network core accepts connections, gives each a thread or greenlet, and calls `NetworkCore.serve_connection`, which
+does the rest: TLS, HTTP, authentication, dispatch. It overrides `_run` (set up what accepts, on `listeners`) and
+`_block` (accept until `wait_for_termination` returns, then stop accepting and call `drain`).
+
+The order of a start: read keys and certificates and open the sockets, which may need root; become a daemon if asked;
+`_run`; load the plugins; serve.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import socket
+import threading
+import time
+from typing import Any, ClassVar
+
+from geventcore.core import daemon
+from geventcore.core.base import Core
+from geventcore.core.listening import open_sockets, socket_name
+from geventcore.core.methods import CoreMethods, SystemMethods
+from geventcore.core.signals import RELOADING, REOPENING_LOGS, TERMINATING, SignalQueue
+from geventcore.errors import GeventcoreError, TLSError
+from geventcore.log import reopen_log_files
+from geventcore.options import types
+from geventcore.options.common import (
+    CA,
+    CERTIFICATE,
+    GROUP,
+    KEY,
+    LISTEN_ALL,
+    PROTOCOL,
+    SERVER_URL,
+    UMASK,
+    USER,
+)
+from geventcore.options.option import Option
+from geventcore.options.settings import LoadedSettings
+from geventcore.plugin.interfaces import ClientACLs
+from geventcore.rpc.access import AccessControl
+from geventcore.rpc.conversation import Conversation
+from geventcore.rpc.driving import Deadlines, drive
+from geventcore.rpc.methods import MethodTable, exposed_methods, remote_methods
+from geventcore.rpc.peer import Peer
+from geventcore.rpc.service import Service
+from geventcore.tls.context import ServerContext, TLSFiles, build_server_context
+from geventcore.tls.identity import PeerIdentity
+from geventcore.tls.stream import TLSStream
+from geventcore.tls.waiter import Waiter
+from geventcore.wire.http1 import HTTPLimits
+
+log = logging.getLogger(__name__)
+
+PID_FILE = Option(
+    "",
+    "daemon",
+    types.OPTIONAL_PATH,
+    None,
+    "Become a daemon and write the process number to this file. Without it the server stays in the foreground.",
+    flags=("-D", "--daemon"),
+)
+CRL = Option(
+    "communication",
+    "crl",
+    types.OPTIONAL_PATH,
+    None,
+    "A list of revoked client certificates, in PEM format. It is read again on a reload.",
+)
+MAX_BODY = Option(
+    "server",
+    "max_body",
+    types.SIZE,
+    "100m",
+    "The largest request that is read. Reports of clients with large file differences are the largest there are.",
+)
+GZIP_LEVEL = Option(
+    "server",
+    "gzip_level",
+    types.integer(0, 9),
+    0,
+    "Compress answers for clients that accept it, 1 being fast and 9 small; 0 does not.\n\n"
+    "Compressing an answer of 350 KB costs more than everything else that is done for it, so it pays only where the "
+    "network is the bottleneck.",
+)
+DRAIN_TIMEOUT = Option(
+    "server",
+    "drain_timeout",
+    types.FLOAT,
+    30.0,
+    "How long requests that are under way may go on when the server is told to end, in seconds.",
+)
+HANDSHAKE_TIMEOUT = Option(
+    "server",
+    "handshake_timeout",
+    types.FLOAT,
+    30.0,
+    "How long a client may take for the TLS handshake, in seconds.",
+)
+IDLE_TIMEOUT = Option(
+    "server",
+    "idle_timeout",
+    types.FLOAT,
+    15.0,
+    "How long a connection may wait for its next request, in seconds. Bcfg2's clients make one request only.",
+)
+REQUEST_TIMEOUT = Option(
+    "server",
+    "request_timeout",
+    types.FLOAT,
+    90.0,
+    "How long a client may take to send a request, and to read the answer, in seconds. Clients give up after 90.",
+)
+
+
+class NetworkCore(Core):
+    """A core that listens.
+
+    Attributes:
+        listeners: open, non-blocking sockets, for `_run` to accept from.
+        service: answers requests.
+        tls: the settings of new connections; replaced by a reload.
+    """
+
+    options: ClassVar[tuple[Option[Any], ...]] = (
+        PID_FILE,
+        CRL,
+        MAX_BODY,
+        GZIP_LEVEL,
+        DRAIN_TIMEOUT,
+        HANDSHAKE_TIMEOUT,
+        IDLE_TIMEOUT,
+        REQUEST_TIMEOUT,
+    )
+
+    def __init__(self, settings: LoadedSettings) -> None:
+        """Reads keys and certificates. `ConfigError`, `CoreInitError` or `TLSError` if the settings cannot work."""
+        super().__init__(settings)
+        self.tls = self._load_tls()
+        self.listeners: list[socket.socket] = []
+        self.methods = CoreMethods(self)
+        self.service = Service(
+            MethodTable(),
+            AccessControl(lambda: self.plugins.by_type(ClientACLs), self.methods.client_metadata),
+            self.authenticate,
+            self.timings,
+        )
+        self._signals = SignalQueue()
+        self._pid_file: daemon.PidFile | None = None
+        self._start_report: daemon.StartReport | None = None
+        self._connections: dict[TLSStream, Conversation | None] = {}
+        self._connections_changed = threading.Condition()
+        self._draining = False
+
+    # -- start
+
+    def run(self) -> bool:
+        """Open the sockets, become a daemon if asked, and carry the server through its life."""
+        settings = self.settings
+        raise_descriptor_limit()
+        url = settings[SERVER_URL]
+        self.listeners = open_sockets(url.host, url.port, settings[LISTEN_ALL])
+        try:
+            if settings[PID_FILE] is not None:
+                if not self._daemonize():
+                    return False
+            else:
+                os.umask(settings[UMASK])
+            self._signals.install()
+            return super().run()
+        except Exception as err:
+            if self._start_report is not None:
+                self._start_report.send(str(err))
+            raise
+        finally:
+            self.shutdown()
+            self._signals.restore()
+            for sock in self.listeners:
+                sock.close()
+            if self._pid_file is not None:
+                self._pid_file.remove()
+
+    def _daemonize(self) -> bool:
+        """Detach, hold the pid file, drop privileges; false if the server should not go on."""
+        settings = self.settings
+        path = settings[PID_FILE]
+        if path is None:
+            return True
+        identity = daemon.Identity(settings[USER], settings[GROUP], settings[UMASK])
+        self._pid_file = daemon.PidFile(path, identity)
+        self._start_report = daemon.detach()
+        self._pid_file.write()
+        daemon.drop_privileges(identity)
+        return True
+
+    def load(self) -> None:
+        """Load plugins, and make their methods callable."""
+        super().load()
+        table = self.service.methods
+        table.add(exposed_methods(self.methods))
+        table.add(exposed_methods(SystemMethods(self.methods)))
+        monitor = self.file_monitor
+        table.add(remote_methods(monitor.name, {name: getattr(monitor, name) for name in monitor.remote_methods}))
+        for plugin in self.plugins:
+            table.add(remote_methods(plugin.name, plugin.remote_interface()))
+
+    def ready(self) -> None:
+        """Say that clients are served now; called by `_block`."""
+        for sock in self.listeners:
+            log.info("%s listens on %s", self.statistics_name, socket_name(sock))
+        if self._start_report is not None:
+            self._start_report.send("")
+
+    def _load_tls(self) -> ServerContext:
+        settings = self.settings
+        return build_server_context(
+            TLSFiles(settings[CERTIFICATE], settings[KEY], settings[CA], settings[CRL]),
+            protocol=settings[PROTOCOL],
+            protocol_is_explicit=settings.is_set(PROTOCOL),
+        )
+
+    # -- life
+
+    def wait_for_termination(self) -> None:
+        """Handle signals until the server is told to end; called by `_block`."""
+        while not self.is_terminating:
+            received = self._signals.wait()
+            if received in TERMINATING:
+                log.info("Told to end by signal %d", received)
+                self.terminate()
+            elif received == RELOADING:
+                self.reload()
+            elif received == REOPENING_LOGS:
+                reopen_log_files()
+
+    def terminate(self) -> None:
+        """Ask the server to end; returns at once and may be called from anywhere."""
+        super().terminate()
+        self._signals.wake()
+
+    def reload(self) -> None:
+        """Read the configuration, certificates and keys again. Connections go on; a mistake keeps what was."""
+        self.reload_settings()
+        try:
+            self.tls = self._load_tls()
+        except TLSError as err:
+            log.error("Certificates are not reloaded: %s", err)
+
+    def drain(self) -> None:
+        """Let requests that are under way finish, close the idle connections; called by `_block` at its end.
+
+        What is not finished after ``[server] drain_timeout`` is cut off.
+        """
+        deadline = time.monotonic() + self.settings[DRAIN_TIMEOUT]
+        self._draining = True
+        with self._connections_changed:
+            while self._connections:
+                for stream, conversation in list(self._connections.items()):
+                    if conversation is not None and conversation.is_idle:
+                        stream.abort()
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    log.warning("%d connections are cut off", len(self._connections))
+                    for stream in list(self._connections):
+                        stream.abort()
+                    break
+                self._connections_changed.wait(min(remaining, 0.5))
+
+    # -- connections
+
+    def authenticate(self, identity: PeerIdentity | None, user: str, password: str, address: tuple[Any, ...]) -> bool:
+        """Whether a caller is who it says. Without a CA in the configuration a certificate says nothing."""
+        if self.settings[CA] is None:
+            identity = None
+        return self.metadata_source().authenticate(identity, user, password, address)
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
+    def serve_connection(self, sock: socket.socket, address: tuple[Any, ...], waiter: Waiter) -> None:
+        """Serve one accepted connection to its end and close it; never raises what the peer can cause.
+
+        `waiter` waits for the socket in the way of the core.
+        """
+        settings = self.settings
+        seconds = settings[REQUEST_TIMEOUT]
+        deadlines = Deadlines(
+            handshake=settings[HANDSHAKE_TIMEOUT],
+            idle=settings[IDLE_TIMEOUT],
+            head=seconds,
+            body=seconds,
+            write=seconds,
+        )
+        peer = Peer(address)
+        stream = TLSStream(self.tls, sock, waiter)
+        self._track(stream, None)
+        try:
+            stream.handshake(time.monotonic() + deadlines.handshake)
+            peer = Peer(address, stream.peer_identity)
+            conversation = Conversation(
+                self.service,
+                peer,
+                HTTPLimits(body_bytes=settings[MAX_BODY]),
+                gzip_level=settings[GZIP_LEVEL],
+                may_continue=lambda: not self._draining,
+            )
+            self._track(stream, conversation)
+            drive(conversation, stream, deadlines)
+            stream.shutdown(time.monotonic() + deadlines.write, peer_is_sending=conversation.left_unread)
+        except (TLSError, TimeoutError) as err:
+            log.warning("%s: connection ended: %s", peer, err)
+        except OSError as err:
+            log.info("%s: connection lost: %s", peer, err)
+        except GeventcoreError as err:
+            log.error("%s: %s", peer, err)
+        finally:
+            stream.close()
+            with self._connections_changed:
+                del self._connections[stream]
+                self._connections_changed.notify_all()
+
+    def _track(self, stream: TLSStream, conversation: Conversation | None) -> None:
+        with self._connections_changed:
+            self._connections[stream] = conversation
+
+
+def raise_descriptor_limit() -> None:
+    """Allow as many open files as the administrator permits: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,81 @@
+"""What the core gives its plugins: see `geventcore.plugin.context.PluginContext`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from lxml import etree
+
+from geventcore.filemonitor import FileMonitor
+from geventcore.options.common import CACHE_MODE, ENCODING
+from geventcore.options.settings import LoadedSettings
+from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.interfaces import MetadataSource
+
+if TYPE_CHECKING:
+    from geventcore.core.base import Core
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class CorePluginContext:
+    """The narrow view of a core that its plugins have."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    @property
+    def settings(self) -> LoadedSettings:
+        return self._core.settings
+
+    @property
+    def repository(self) -> Path:
+        return self._core.repository
+
+    @property
+    def encoding(self) -> str:
+        return self._core.settings[ENCODING]
+
+    @property
+    def file_monitor(self) -> FileMonitor:
+        return self._core.file_monitor
+
+    @property
+    def metadata_source(self) -> MetadataSource:
+        return self._core.metadata_source()
+
+    @property
+    def cache_mode(self) -> str:
+        return self._core.settings[CACHE_MODE]
+
+    def plugins_by_type(self, interface: type[T]) -> list[T]:
+        return self._core.plugins.by_type(interface)
+
+    def build_metadata(self, hostname: str) -> ClientMetadata:
+        return self._core.build_metadata(hostname)
+
+    def expire_metadata(self, hostname: str | None = None) -> None:
+        self._core.metadata.expire(hostname)
+
+    def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
+        self._core.binder.bind(entry, metadata)
+
+    def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._core.offload(function, *args, **kwargs)
+
+    def breathe(self) -> None:
+        self._core.breathe()
+
+    def measure(self, name: str, seconds: float) -> None:
+        self._core.timings.add(name, seconds)
+
+    def handle_file_events(self) -> None:
+        """Under a render's lock nothing can be applied; the file watcher does it when the render is done."""
+        if not self._core.lock.is_held_here:
+            self._core.handle_file_events()
+
+    def all_plugin_names(self) -> Iterable[str]:
+        return list(self._core.plugins.by_name)

@@ -1,0 +1,65 @@
+"""Signals, for every core alike.
+
+A handler only notes the signal and wakes the main loop through a pipe, so that nothing happens between two arbitrary
+instructions. Waiting goes through the standard library's ``select``, which a core may have made cooperative.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections import deque
+from types import FrameType
+
+#: What a server reacts to.
+TERMINATING = (signal.SIGTERM, signal.SIGINT)
+RELOADING = signal.SIGHUP
+REOPENING_LOGS = signal.SIGUSR1
+
+
+class SignalQueue:
+    """Signals in the order of their arrival, and a way to wake whoever waits for them."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._received: deque[int] = deque()
+        self._previous: dict[int, object] = {}
+
+    def install(self) -> None:
+        """Catch the signals; only in the main thread."""
+        for number in (*TERMINATING, RELOADING, REOPENING_LOGS):
+            self._previous[number] = signal.signal(number, self._note)
+
+    def restore(self) -> None:
+        """Give the signals back to whoever had them."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() returned
+        self._previous.clear()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._received.append(number)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have `wait` return; may be called from anywhere."""
+        try:
+            os.write(self._write, b"\0")
+        except BlockingIOError:
+            # The pipe is full, so the waiter wakes up anyway.
+            return
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """The next signal, or None if `wake` was called or `timeout` seconds have passed."""
+        if not self._received:
+            select.select([self._read], [], [], timeout)
+            try:
+                os.read(self._read, 4096)
+            except BlockingIOError:
+                return None
+        return self._received.popleft() if self._received else None
+
+    def close(self) -> None:
+        """Free the pipe."""
+        os.close(self._read)
+        os.close(self._write)

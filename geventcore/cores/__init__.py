@@ -1,0 +1,19 @@
+"""The server cores: ways to serve many clients at once, behind one contract, and the table that names them.
+
+To add one, write a module with a class that derives from `geventcore.core.network.NetworkCore`, and add a row here
+(docs: development/core).
+"""
+
+#: Name in ``[server] core`` -> ``module:class``.
+CORES: dict[str, str] = {
+    "builtin": "geventcore.cores.builtin:BuiltinCore",
+    "gevent": "geventcore.cores.gevent:GeventCore",
+}
+
+#: Name of a core -> ``module:function`` that must run before anything else is imported in the process that serves.
+PREPARATIONS: dict[str, str] = {
+    "gevent": "geventcore.cores.cooperation:patch_standard_library",
+}
+
+#: What ``best`` and no setting at all mean.
+BEST_CORE = "gevent"

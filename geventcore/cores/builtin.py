@@ -1,0 +1,83 @@
+"""The builtin core: a thread for each connection, nothing but the standard library.
+
+The one to trust and to compare with. The accepting thread only accepts; the TLS handshake and all that follows happen
+in the connection's own thread. As many threads as ``[builtin] threads`` serve at once; then nothing more is accepted
+until one is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+import threading
+from typing import Any, ClassVar
+
+from geventcore.core.network import NetworkCore
+from geventcore.options import types
+from geventcore.options.option import Option
+from geventcore.options.settings import LoadedSettings
+from geventcore.tls.waiter import SelectWaiter
+
+log = logging.getLogger(__name__)
+
+THREADS = Option(
+    "builtin",
+    "threads",
+    types.integer(1),
+    200,
+    "How many connections the builtin core serves at once; further ones wait in the kernel's queue.",
+)
+
+#: A thread needs little: the deepest stack is that of rendering a template.
+STACK_BYTES = 1024 * 1024
+
+
+class BuiltinCore(NetworkCore):
+    """Serves each connection in a thread of its own."""
+
+    name: ClassVar[str] = "builtin"
+    options: ClassVar[tuple[Option[Any], ...]] = (*NetworkCore.options, THREADS)
+
+    def __init__(self, settings: LoadedSettings) -> None:
+        super().__init__(settings)
+        self._waiter = SelectWaiter()
+        self._places = threading.Semaphore(settings[THREADS])
+
+    def _run(self) -> bool:
+        threading.stack_size(STACK_BYTES)
+        return True
+
+    def _block(self) -> None:
+        self._start_thread("acceptor", self._accept)
+        self.ready()
+        self.wait_for_termination()
+        self.drain()
+
+    def _accept(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for sock in self.listeners:
+                selector.register(sock, selectors.EVENT_READ)
+            while not self.is_terminating:
+                # The time-out only bounds how long an ending server goes on accepting.
+                for key, _ in selector.select(timeout=0.5):
+                    if isinstance(key.fileobj, socket.socket):
+                        self._accept_from(key.fileobj)
+
+    def _accept_from(self, listener: socket.socket) -> None:
+        while not self.is_terminating and not self._places.acquire(timeout=0.5):
+            continue
+        try:
+            sock, address = listener.accept()
+        except OSError as err:
+            # Another core's worker was faster, the peer is gone already, or there are no descriptors left.
+            log.debug("nothing accepted: %s", err)
+            self._places.release()
+            return
+        threading.Thread(target=self._serve, args=(sock, address), name=f"client {address[0]}", daemon=True).start()
+
+    def _serve(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
+        try:
+            self.serve_connection(sock, address, self._waiter)
+        finally:
+            self._places.release()

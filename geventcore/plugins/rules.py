@@ -1,0 +1,60 @@
+"""Rules: entries written out literally, in files with priorities (docs: reference/plugins/rules)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from lxml import etree
+
+from geventcore.options import Option, types
+from geventcore.plugin.base import Plugin
+from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.context import PluginContext
+from geventcore.plugin.interfaces import Binder, Generator
+from geventcore.specfiles.priority_files import PriorityFiles
+
+REGEX = Option(
+    "rules",
+    "regex",
+    types.BOOLEAN,
+    False,
+    "Take the names in rules for regular expressions, which must match the whole name of an entry.",
+)
+REPLACE_NAME = Option(
+    "rules",
+    "replace_name",
+    types.BOOLEAN,
+    False,
+    "Replace %{name} in the attributes of a rule by the name of the entry that it is used for.",
+)
+
+
+class Rules(Plugin, Generator):
+    """Binds entries from rules."""
+
+    options: ClassVar[tuple[Option[Any], ...]] = (REGEX, REPLACE_NAME)
+
+    def __init__(self, context: PluginContext) -> None:
+        super().__init__(context)
+        self._rules = PriorityFiles(self.directory, context)
+        self._published: tuple[object, Mapping[str, Mapping[str, Binder]]] = (None, {})
+
+    @property
+    def entries(self) -> Mapping[str, Mapping[str, Binder]]:  # type: ignore[override]  # computed when files change
+        """See `Generator`: the rules that stand outside of conditions."""
+        names = self._rules.names
+        if self._published[0] is not names:
+            self._published = (names, {tag: dict.fromkeys(each, self.bind_entry) for tag, each in names.items()})
+        return self._published[1]
+
+    def handles_entry(self, entry: etree._Element, metadata: ClientMetadata) -> bool:
+        """Whether there is a rule for the entry that applies to the client."""
+        self._rules.regular_expressions = self.context.settings[REGEX]
+        return bool(self._rules.candidates(entry, metadata))
+
+    def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
+        """Complete the entry from the rule with the highest priority."""
+        settings = self.context.settings
+        self._rules.regular_expressions = settings[REGEX]
+        self._rules.complete(entry, metadata, settings[REPLACE_NAME])

@@ -1,0 +1,35 @@
+"""The boundary around calls into plugins: what a plugin raises is logged with the plugin, the hook and the client."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from geventcore.errors import GeventcoreError
+from geventcore.plugin.client_metadata import ClientMetadata
+
+log = logging.getLogger(__name__)
+
+
+def log_failure(plugin: object, hook: str, metadata: ClientMetadata | None, err: Exception) -> None:
+    """Log what a plugin raised: one line for errors that are raised on purpose, a traceback for others."""
+    name = getattr(plugin, "name", type(plugin).__name__)
+    client = f" for {metadata.hostname}" if metadata is not None else ""
+    if isinstance(err, GeventcoreError):
+        log.error("%s.%s failed%s: %s", name, hook, client, err)
+    else:
+        log.error("%s.%s failed%s: %s: %s", name, hook, client, type(err).__name__, err, exc_info=err)
+
+
+@contextmanager
+def guarded(
+    plugin: object, hook: str, metadata: ClientMetadata | None, passes: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Log and swallow what a plugin's hook raises, but let the exceptions in `passes` through."""
+    try:
+        yield
+    except passes:
+        raise
+    except Exception as err:  # noqa: BLE001 - a plugin's mistake must not end the server
+        log_failure(plugin, hook, metadata, err)

@@ -1,0 +1,176 @@
+"""One connection's dialogue, without I/O: what to do next, given what was received so far.
+
+A driver asks `Conversation.next_step` again and again and does what it is told:
+
+* `Read`: wait for bytes, under the deadline of the named phase, and give them to `Conversation.receive_data`
+  (``b""`` when the peer has closed);
+* `Run`: call the work, which may block (authentication may ask the DNS, a call may render a configuration);
+* `Write`: send the buffers;
+* `Close`: end the connection.
+
+So every core treats every request alike, and whether it blocks, yields or calls back is its own affair:
+`geventcore.rpc.driving` is the driver for cores whose sockets block a thread or greenlet.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from geventcore.errors import RequestError
+from geventcore.rpc.peer import Peer
+from geventcore.rpc.service import MINIMUM_GZIP_BYTES, Response, Service, error_response
+from geventcore.wire import http1
+
+log = logging.getLogger(__name__)
+
+
+class Phase(Enum):
+    """What a connection is waiting for, which decides how long it may."""
+
+    IDLE = "the next request"
+    HEAD = "the rest of a request's head"
+    BODY = "the rest of a request's body"
+
+
+@dataclass(frozen=True)
+class Read:
+    """Wait for bytes."""
+
+    phase: Phase
+
+
+@dataclass(frozen=True)
+class Run:
+    """Do work that may block."""
+
+    work: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Write:
+    """Send buffers."""
+
+    buffers: Sequence[bytes]
+
+
+class Close:
+    """End the connection."""
+
+
+Step = Read | Run | Write | Close
+
+_CLOSE = Close()
+
+
+class Conversation:
+    """The server's side of one connection."""
+
+    def __init__(
+        self,
+        service: Service,
+        peer: Peer,
+        limits: http1.HTTPLimits,
+        *,
+        gzip_level: int = 0,
+        may_continue: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`gzip_level` 0 never compresses; `may_continue` says whether a connection may be kept for another request."""
+        self._service = service
+        self._peer = peer
+        self._limits = limits
+        self._gzip_level = gzip_level
+        self._may_continue = may_continue
+        self._parser = http1.RequestParser(limits)
+        self._head: http1.RequestHead | None = None
+        self._steps: list[Step] = []
+        self._in_request = False
+        #: Whether a request was answered by its head alone, so that its body is still on its way.
+        self.left_unread = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request has begun that is not answered."""
+        return not self._in_request and not self._steps
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what was read; ``b""`` if the peer has closed."""
+        if data:
+            self._in_request = True
+        self._parser.receive_data(data)
+
+    def timed_out(self, phase: Phase) -> None:
+        """The peer did not send in time: an idle one is let go, another is told."""
+        if phase is not Phase.IDLE:
+            log.warning("%s: timed out waiting for %s", self._peer, phase.value)
+            self._respond(error_response(408), keep_alive=False)
+        else:
+            self._steps.append(_CLOSE)
+
+    def next_step(self) -> Step:
+        """What to do now."""
+        while not self._steps:
+            try:
+                self._advance()
+            except RequestError as err:
+                log.warning("%s: bad request: %s", self._peer, err)
+                self.left_unread = True
+                self._respond(error_response(err.status), keep_alive=False)
+        return self._steps.pop(0)
+
+    def _advance(self) -> None:
+        event = self._parser.next_event()
+        if event is http1.NEED_DATA:
+            phase = Phase.IDLE if not self._in_request else Phase.HEAD if self._head is None else Phase.BODY
+            self._steps.append(Read(phase))
+        elif isinstance(event, http1.RequestHead):
+            self._in_request = True
+            self._begin(event)
+        elif isinstance(event, http1.RequestBody):
+            self._steps.append(Run(lambda: self._answer(event.data)))
+        else:
+            self._steps.append(_CLOSE)
+
+    def _begin(self, head: http1.RequestHead) -> None:
+        self._head = head
+        if head.method != "POST":
+            log.warning("%s: method %s is not allowed", self._peer, head.method)
+            self.left_unread = head.content_length != 0
+            self._respond(error_response(405), keep_alive=False)
+            return
+        self._steps.append(Run(self._authenticate))
+
+    def _authenticate(self) -> None:
+        head = self._head
+        if head is None or not self._service.authenticate(head.get("authorization"), self._peer):
+            self.left_unread = True
+            self._respond(error_response(401), keep_alive=False)
+        elif head.expect_continue:
+            self._steps.append(Write([http1.CONTINUE]))
+
+    def _answer(self, body: bytes) -> None:
+        self._respond(self._service.answer(body, self._peer), keep_alive=True)
+
+    def _respond(self, response: Response, keep_alive: bool) -> None:
+        head = self._head
+        keep_alive = keep_alive and head is not None and head.keep_alive and self._may_continue()
+        body, headers = response.body, response.headers
+        if self._gzip_level and head is not None and len(body) >= MINIMUM_GZIP_BYTES and http1.accepts_gzip(head):
+            body = http1.gzip_body(body, self._gzip_level)
+            headers = (*headers, ("Content-Encoding", "gzip"))
+        encoded_head = http1.encode_head(
+            response.status,
+            len(body),
+            content_type=response.content_type,
+            version=head.version if head is not None else "1.1",
+            keep_alive=keep_alive,
+            headers=headers,
+        )
+        is_head_only = head is not None and head.method == "HEAD"
+        self._steps.append(Write([encoded_head, body] if body and not is_head_only else [encoded_head]))
+        self._head = None
+        self._in_request = False
+        if not keep_alive:
+            self._steps.append(_CLOSE)

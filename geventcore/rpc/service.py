@@ -1,0 +1,132 @@
+"""What a request gets: the decisions between a parsed request and its response.
+
+``authenticate`` on the head alone, before the body is read; then ``answer`` for the body: parse, authorise, dispatch,
+marshal. Whatever happens, there is an answer, and a bad request leaves one line in the log with the peer's address.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from geventcore.errors import FAULT_OTHER, MetadataError, RequestError, RPCError
+from geventcore.metrics.timings import Timings
+from geventcore.rpc.access import AccessControl
+from geventcore.rpc.methods import MethodTable
+from geventcore.rpc.peer import Peer
+from geventcore.tls.identity import PeerIdentity
+from geventcore.wire import basicauth, xmlrpc
+
+log = logging.getLogger(__name__)
+
+#: Decides whether a caller is who it says: identity from a verified certificate, user, password, address.
+Authenticate = Callable[[PeerIdentity | None, str, str, tuple[Any, ...]], bool]
+
+#: Bodies below this do not get smaller by compression, once the headers are counted.
+MINIMUM_GZIP_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP response.
+
+    Attributes:
+        status: its code.
+        body: what it carries.
+        content_type: of the body.
+        headers: further ones, ``(name, value)``.
+    """
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/xml"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+REASONS = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    417: "Expectation Failed",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    505: "HTTP Version Not Supported",
+}
+
+
+def error_response(status: int) -> Response:
+    """The answer to a request that cannot be served: a short page, or nothing for 500."""
+    if status == 500:
+        return Response(500)
+    reason = REASONS.get(status, "Error")
+    page = f"<html><head><title>{status} {reason}</title></head><body><h1>{status} {reason}</h1></body></html>\n"
+    headers = (("Allow", "POST"),) if status == 405 else ()
+    return Response(status, page.encode("ascii"), "text/html", headers)
+
+
+class Service:
+    """Answers requests with the methods of one server."""
+
+    def __init__(
+        self, methods: MethodTable, access: AccessControl, authenticate: Authenticate, timings: Timings
+    ) -> None:
+        self.methods = methods
+        self.access = access
+        self._authenticate = authenticate
+        self._timings = timings
+
+    def authenticate(self, authorization: str | None, peer: Peer) -> bool:
+        """Whether a request with this ``Authorization`` header may be read on; never raises."""
+        try:
+            credentials = basicauth.parse_authorization(authorization)
+            return self._authenticate(peer.identity, credentials.user, credentials.password, peer.address)
+        except RequestError as err:
+            log.warning("%s: no usable credentials: %s", peer, err)
+        except Exception as err:  # failing to find out who calls must not let anyone in
+            log.error("%s: authentication failed: %s: %s", peer, type(err).__name__, err, exc_info=err)
+        return False
+
+    def answer(self, body: bytes, peer: Peer) -> Response:
+        """The response to an authenticated request; never raises."""
+        try:
+            call = xmlrpc.parse_call(body)
+        except RequestError as err:
+            log.warning("%s: not an XML-RPC call: %s", peer, err)
+            return error_response(500)
+        try:
+            allowed = self.access.allows(peer.address, call.method)
+        except Exception as err:  # whoever cannot be identified gets no further than here
+            expected = isinstance(err, RPCError | MetadataError)
+            log.error("%s: cannot decide who may call %s: %s", peer, call.method, err, exc_info=not expected)
+            return error_response(500)
+        if not allowed:
+            log.warning("%s: access to %s denied", peer, call.method)
+            return error_response(401)
+        return Response(200, self._dispatch(call, peer))
+
+    def _dispatch(self, call: xmlrpc.Call, peer: Peer) -> bytes:
+        try:
+            with self._timings.measure(call.method):
+                result = self.methods.call(call.method, peer.address, call.params)
+        except RPCError as err:
+            log.warning("%s: %s: fault %d: %s", peer, call.method, err.fault_code, err)
+            return xmlrpc.dump_fault(err.fault_code, str(err))
+        except Exception as err:  # the caller gets the text, the log the traceback
+            log.error("%s: %s failed: %s: %s", peer, call.method, type(err).__name__, err, exc_info=err)
+            return xmlrpc.dump_fault(_fault_code(err), str(err))
+        try:
+            return xmlrpc.dump_response(result)
+        except (TypeError, ValueError, OverflowError) as err:
+            log.error("%s: the result of %s cannot be sent: %s", peer, call.method, err)
+            return xmlrpc.dump_fault(FAULT_OTHER, f"{type(err).__name__}:{err}")
+
+
+def _fault_code(err: Exception) -> int:
+    """An exception may carry a fault code of its own."""
+    code = getattr(err, "fault_code", getattr(err, "faultCode", FAULT_OTHER))
+    return code if isinstance(code, int) else FAULT_OTHER
