@@ -12,8 +12,9 @@ the old ones in use.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -30,6 +31,8 @@ T = TypeVar("T")
 
 #: What is read if nobody names another file.
 DEFAULT_CONFIG_FILE = Path("/etc/bcfg2.conf")
+#: What `LoadedSettings.source_of` says of the command line.
+COMMAND_LINE = "command line"
 #: The environment variable that names another file.
 CONFIG_FILE_ENV = "BCFG2_CONFIG_FILE"
 
@@ -58,11 +61,17 @@ class Sources:
 
 @dataclass(frozen=True)
 class _Found:
-    """The text of a value: from where, and as what a message calls it."""
+    """The source that gives a value, found without a look at the value itself.
 
-    text: str
+    Attributes:
+        source: what messages call it.
+        label: what messages put before the value.
+        text: reads the text of the value; `ConfigError` if it refers to what does not exist.
+    """
+
     source: str
     label: str
+    text: Callable[[], str]
 
 
 class LoadedSettings:
@@ -118,30 +127,31 @@ class LoadedSettings:
             return self._sources.overrides[option]
         found = self._find(option)
         if found is None:
-            if not isinstance(option.default, str):
-                return option.default
-            found = _Found(option.default, "default", f"{option.label} = ")
-        return self._parse(option, found)
+            default = option.default
+            if not isinstance(default, str):
+                return default
+            found = _Found("default", f"{option.label} = ", lambda: default)
+        text = found.text()
+        try:
+            return option.type.parse(self._expand(option, text))
+        except ValueError as err:
+            raise ConfigError(f"{found.source}: {found.label}{wrong_value(option, text, str(err))}") from err
 
     def _find(self, option: Option[Any]) -> _Found | None:
-        if option in self._sources.command_line:
+        given = self._sources.command_line
+        if option in given:
             flag = max(option.flags, key=len, default=option.label)
-            return _Found(self._sources.command_line[option], "command line", f"{flag} ")
+            return _Found(COMMAND_LINE, f"{flag} ", lambda: given[option])
+        variable = option.env
         # An empty variable is how shells and service managers unset one.
-        if option.env and self._sources.environment.get(option.env):
-            return _Found(self._sources.environment[option.env], f"environment variable {option.env}", "")
+        if variable and self._sources.environment.get(variable):
+            return _Found(f"environment variable {variable}", "", lambda: self._sources.environment[variable])
         for section, key in option.places:
-            text = self._files.get(section, key, secret=option.secret)
-            if text is not None:
-                return _Found(text, str(self._files.location(section, key)), f"[{section}] {key} = ")
+            location = self._files.location(section, key)
+            if location is not None:
+                read = partial(self._files.get, section, key, secret=option.secret)
+                return _Found(str(location), f"[{section}] {key} = ", read)
         return None
-
-    def _parse(self, option: Option[T], found: _Found) -> T:
-        text = self._expand(option, found.text)
-        try:
-            return option.type.parse(text)
-        except ValueError as err:
-            raise ConfigError(_message(option, found, str(err))) from err
 
     def _expand(self, option: Option[Any], text: str) -> str:
         """Replace ``<repository>`` in paths and in whatever has it in its default; make paths absolute."""
@@ -215,11 +225,12 @@ class LoadedSettings:
         return LoadedSettings(sources, self.options, self._files, self._warnings)
 
 
-def _message(option: Option[Any], found: _Found, reason: str) -> str:
-    # A parser's reason may quote the value.
-    shown = "(hidden)" if option.secret else quoted(found.text)
+def wrong_value(option: Option[Any], text: str, reason: str = "") -> str:
+    """What is wrong with the text of a value: the value, what is accepted, and the type's own reason if it has one."""
+    shown = "(hidden)" if option.secret else quoted(text)
+    # The reason may quote the value.
     because = f" ({reason})" if reason and not option.secret else ""
-    return f"{found.source}: {found.label}{shown}: expected {option.type.accepts}{because}"
+    return f"{shown}: expected {option.type.accepts}{because}"
 
 
 def load_settings(

@@ -89,10 +89,7 @@ class SectionView(Mapping[str, str]):
     def __getitem__(self, key: str) -> str:
         if key.lower() not in self._spelled:
             raise KeyError(key)
-        value = self._files.get(self._name, key.lower(), secret=True)
-        if value is None:
-            raise KeyError(key)
-        return value
+        return self._files.get(self._name, key.lower(), secret=True)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._spelled.values())
@@ -129,21 +126,25 @@ class ConfigFiles:
             self._locations[section, location.spelled.lower()] = location
         self.paths.append(path)
 
-    def get(self, section: str, key: str, *, secret: bool = False) -> str | None:
-        """The text of a value, or `None` if it is in no file.
+    def get(self, section: str, key: str, *, secret: bool = False) -> str:
+        """The text of a value that has a `location`.
 
         Raises `ConfigError` if a ``%`` in it makes no sense; `secret` keeps the value out of that text.
         """
         try:
-            return self._values.get(section, key, fallback=None)
+            return self._values.get(section, key)
         except configparser.InterpolationError as err:
             where = f"{self.location(section, key)}: [{section}] {key}"
             if not secret:
-                where += f" = {quoted(self._values.get(section, key, raw=True))}"
+                where += f" = {quoted(self.raw(section, key))}"
             raise ConfigError(f"{where}: {_percent_reason(err, secret)}; a literal % is written %%") from err
 
+    def raw(self, section: str, key: str) -> str:
+        """The text of a value that has a `location`, with every ``%`` as it is."""
+        return self._values.get(section, key, raw=True)
+
     def location(self, section: str, key: str) -> Location | None:
-        """Where a value comes from, be it from ``[DEFAULT]``; `None` if it is in no file."""
+        """Where a value stands, be it in ``[DEFAULT]``; `None` if it is in no file."""
         if section not in self._values:
             return None
         found = self._locations.get((section, key))
@@ -200,4 +201,4 @@ def _percent_reason(err: configparser.InterpolationError, secret: bool) -> str:
         return f"%({err.reference})s is no key of this section"
     if isinstance(err, configparser.InterpolationDepthError):
         return "it refers to itself"
-    return "a % in it is followed by neither % nor a key in parentheses and s"
+    return "a % has to be followed by % or (key)s"

@@ -1,0 +1,32 @@
+"""``geventcore version``: what a report of a problem should name."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+import click
+
+import geventcore
+
+#: The libraries that the server stands on, as they are called on the package index.
+LIBRARIES = (
+    *("gevent", "greenlet", "lxml", "pyOpenSSL", "cryptography", "httptools", "SQLAlchemy", "Genshi", "Jinja2"),
+    *("click", "inotify_simple", "CherryPy"),
+)
+
+
+@click.command()
+def command() -> None:
+    """Print the versions of the program and of its libraries. Nothing of them is loaded."""
+    # It brings sockets along, which nobody needs who only wants --help.
+    from importlib.metadata import PackageNotFoundError, version
+
+    click.echo(f"geventcore {geventcore.__version__}")
+    click.echo(f"Python {platform.python_version()} ({sys.implementation.name}) at {sys.executable}")
+    click.echo(f"{platform.system()} {platform.release()} {platform.machine()}")
+    for library in LIBRARIES:
+        try:
+            click.echo(f"{library} {version(library)}")
+        except PackageNotFoundError:
+            click.echo(f"{library} is not installed")
