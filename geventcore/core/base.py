@@ -18,6 +18,7 @@ from lxml import etree
 from geventcore.core.metadata_building import MetadataService
 from geventcore.core.plugin_context import CorePluginContext
 from geventcore.core.plugin_loading import (
+    MISSING_PLUGINS,
     PluginTable,
     find_metadata_source,
     load_plugins,
@@ -153,7 +154,8 @@ class Core:
 
     def load_plugins(self) -> None:
         """Instantiate the plugins that ``[server] plugins`` names."""
-        classes = plugin_classes(self.settings[PLUGINS])
+        names = self.settings[PLUGINS]
+        classes = plugin_classes(names, self.settings[MISSING_PLUGINS])
         options: list[Option[Any]] = [option for plugin_class in classes for option in plugin_class.options]
         self.settings.options.add(*options)
         self.settings.check(options)

@@ -22,13 +22,14 @@ from geventcore.errors import (
 from geventcore.log import set_debug as set_log_debug
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import ClientRunHooks, Probing, Statistics
-from geventcore.render.pipeline import build_configuration
 from geventcore.render.guard import guarded, log_failure
+from geventcore.render.pipeline import build_configuration
 from geventcore.render.steps import run_hooks
 from geventcore.rpc.methods import exposed
+from geventcore.rpc.service import Service
 
 if TYPE_CHECKING:
-    from geventcore.core.network import NetworkCore
+    from geventcore.core.base import Core
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def _as_bool(value: Any) -> bool:
 class CoreMethods:
     """The exposed methods of one core."""
 
-    def __init__(self, core: NetworkCore) -> None:
+    def __init__(self, core: Core) -> None:
         self._core = core
 
     # -- who calls
@@ -183,28 +184,6 @@ class CoreMethods:
 
     # -- about the server
 
-    @exposed("listMethods")
-    def list_methods(self, address: Address) -> list[str]:
-        """List the methods that the caller may call: the server's own, then those of plugins."""
-        service = self._core.service
-        names = []
-        for method in service.methods:
-            try:
-                if service.access.allows(address, method.name):
-                    names.append(method.name)
-            except GeventcoreError:
-                # Whoever cannot be identified may call only what needs no identity.
-                continue
-        return names
-
-    @exposed("methodHelp")
-    def method_help(self, address: Address, name: str) -> str:
-        """Get the help text of a method; empty for unknown ones and for those of plugins."""
-        try:
-            return self._core.service.methods.find(name).help
-        except RPCError:
-            return ""
-
     @exposed("ping")
     def ping(self, address: Address, *values: Any) -> list[Any]:
         """Get back what was sent."""
@@ -269,23 +248,44 @@ class CoreMethods:
         return self._core.file_monitor.set_debug(value)
 
 
-class SystemMethods:
-    """What XML-RPC servers are expected to have: ``system.listMethods`` and its like."""
+class IntrospectionMethods:
+    """The exposed methods that tell which methods there are."""
 
-    def __init__(self, methods: CoreMethods) -> None:
-        self._methods = methods
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    @exposed("listMethods")
+    def list_methods(self, address: Address) -> list[str]:
+        """List the methods that the caller may call: the server's own, then those of plugins."""
+        names = []
+        for method in self._service.methods:
+            try:
+                if self._service.access.allows(address, method.name):
+                    names.append(method.name)
+            except GeventcoreError:
+                # Whoever cannot be identified may call only what needs no identity.
+                continue
+        return names
+
+    @exposed("methodHelp")
+    def method_help(self, address: Address, name: str) -> str:
+        """Get the help text of a method; empty for unknown ones and for those of plugins."""
+        try:
+            return self._service.methods.find(name).help
+        except RPCError:
+            return ""
 
     @exposed("system.listMethods")
-    def list_methods(self, address: Address) -> list[str]:
+    def system_list_methods(self, address: Address) -> list[str]:
         """List the methods that the caller may call."""
-        return sorted(self._methods.list_methods(address))
+        return sorted(self.list_methods(address))
 
     @exposed("system.methodHelp")
-    def method_help(self, address: Address, name: str) -> str:
+    def system_method_help(self, address: Address, name: str) -> str:
         """Get the help text of a method."""
-        return self._methods.method_help(address, name)
+        return self.method_help(address, name)
 
     @exposed("system.methodSignature")
-    def method_signature(self, address: Address, name: str) -> str:
+    def system_method_signature(self, address: Address, name: str) -> str:
         """Signatures are not known."""
         return "signatures not supported"

@@ -21,11 +21,21 @@ from typing import Any, ClassVar
 from geventcore.core import daemon
 from geventcore.core.base import Core
 from geventcore.core.listening import open_sockets, socket_name
-from geventcore.core.methods import CoreMethods, SystemMethods
+from geventcore.core.methods import CoreMethods, IntrospectionMethods
+from geventcore.core.network_options import (
+    CRL,
+    DRAIN_TIMEOUT,
+    GZIP_LEVEL,
+    HANDSHAKE_TIMEOUT,
+    IDLE_TIMEOUT,
+    MAX_BODY,
+    NETWORK_OPTIONS,
+    PID_FILE,
+    REQUEST_TIMEOUT,
+)
 from geventcore.core.signals import RELOADING, REOPENING_LOGS, TERMINATING, SignalQueue
 from geventcore.errors import GeventcoreError, TLSError
 from geventcore.log import reopen_log_files
-from geventcore.options import types
 from geventcore.options.common import (
     CA,
     CERTIFICATE,
@@ -54,66 +64,6 @@ from geventcore.wire.http1 import HTTPLimits
 
 log = logging.getLogger(__name__)
 
-PID_FILE = Option(
-    "",
-    "daemon",
-    types.OPTIONAL_PATH,
-    None,
-    "Become a daemon and write the process number to this file. Without it the server stays in the foreground.",
-    flags=("-D", "--daemon"),
-)
-CRL = Option(
-    "communication",
-    "crl",
-    types.OPTIONAL_PATH,
-    None,
-    "A list of revoked client certificates, in PEM format. It is read again on a reload.",
-)
-MAX_BODY = Option(
-    "server",
-    "max_body",
-    types.SIZE,
-    "100m",
-    "The largest request that is read. Reports of clients with large file differences are the largest there are.",
-)
-GZIP_LEVEL = Option(
-    "server",
-    "gzip_level",
-    types.integer(0, 9),
-    0,
-    "Compress answers for clients that accept it, 1 being fast and 9 small; 0 does not.\n\n"
-    "Compressing an answer of 350 KB costs more than everything else that is done for it, so it pays only where the "
-    "network is the bottleneck.",
-)
-DRAIN_TIMEOUT = Option(
-    "server",
-    "drain_timeout",
-    types.FLOAT,
-    30.0,
-    "How long requests that are under way may go on when the server is told to end, in seconds.",
-)
-HANDSHAKE_TIMEOUT = Option(
-    "server",
-    "handshake_timeout",
-    types.FLOAT,
-    30.0,
-    "How long a client may take for the TLS handshake, in seconds.",
-)
-IDLE_TIMEOUT = Option(
-    "server",
-    "idle_timeout",
-    types.FLOAT,
-    15.0,
-    "How long a connection may wait for its next request, in seconds. Bcfg2's clients make one request only.",
-)
-REQUEST_TIMEOUT = Option(
-    "server",
-    "request_timeout",
-    types.FLOAT,
-    90.0,
-    "How long a client may take to send a request, and to read the answer, in seconds. Clients give up after 90.",
-)
-
 
 class NetworkCore(Core):
     """A core that listens.
@@ -124,16 +74,7 @@ class NetworkCore(Core):
         tls: the settings of new connections; replaced by a reload.
     """
 
-    options: ClassVar[tuple[Option[Any], ...]] = (
-        PID_FILE,
-        CRL,
-        MAX_BODY,
-        GZIP_LEVEL,
-        DRAIN_TIMEOUT,
-        HANDSHAKE_TIMEOUT,
-        IDLE_TIMEOUT,
-        REQUEST_TIMEOUT,
-    )
+    options: ClassVar[tuple[Option[Any], ...]] = NETWORK_OPTIONS
 
     def __init__(self, settings: LoadedSettings) -> None:
         """Reads keys and certificates. `ConfigError`, `CoreInitError` or `TLSError` if the settings cannot work."""
@@ -199,8 +140,8 @@ class NetworkCore(Core):
         """Load plugins, and make their methods callable."""
         super().load()
         table = self.service.methods
-        table.add(exposed_methods(self.methods))
-        table.add(exposed_methods(SystemMethods(self.methods)))
+        core_methods = exposed_methods(self.methods) + exposed_methods(IntrospectionMethods(self.service))
+        table.add(sorted(core_methods, key=lambda method: method.name))
         monitor = self.file_monitor
         table.add(remote_methods(monitor.name, {name: getattr(monitor, name) for name in monitor.remote_methods}))
         for plugin in self.plugins:

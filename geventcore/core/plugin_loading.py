@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar, cast
 
 from geventcore.errors import CoreInitError, GeventcoreError, PluginInitError
+from geventcore.options import Option, types
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import ClientACLs, MetadataSource
@@ -57,9 +58,30 @@ class PluginTable:
         return iter(list(self.by_name.values()))
 
 
-def plugin_classes(names: Iterable[str]) -> list[type[Plugin]]:
-    """The classes of the named plugins, each once; `PluginInitError` for one that cannot be loaded."""
-    return [load_plugin_class(name, PLUGINS) for name in unique(names)]
+MISSING_PLUGINS = Option(
+    "server",
+    "missing_plugins",
+    types.choice("stop", "skip"),
+    "stop",
+    "What to do about a plugin that cannot be found: stop the start, or skip it with an error in the log.\n\n"
+    "Clients of a server that lacks a plugin may get a configuration that lacks entries.",
+)
+
+
+def plugin_classes(names: Iterable[str], missing: str = "stop") -> list[type[Plugin]]:
+    """The classes of the named plugins, each once.
+
+    One that cannot be found is a `PluginInitError`, or is left out if `missing` is ``skip``.
+    """
+    classes = []
+    for name in unique(names):
+        try:
+            classes.append(load_plugin_class(name, PLUGINS))
+        except PluginInitError as err:
+            if missing != "skip":
+                raise
+            log.error("%s; it is skipped", err)
+    return classes
 
 
 def load_plugins(classes: Sequence[type[Plugin]], context: PluginContext, table: PluginTable) -> None:

@@ -77,7 +77,7 @@ class GeventCore(NetworkCore):
         super().__init__(settings)
         self._servers: list[StreamServer] = []
         self._waiter = GreenletWaiter()
-        self._computing: gevent.Greenlet | None = None
+        self._computing: object = None
         self._computing_since = 0.0
 
     def _run(self) -> bool:

@@ -131,6 +131,11 @@ class StructFile(XMLFile):
         self._template, self._static = template, static
 
     @property
+    def is_template(self) -> bool:
+        """Whether the content is rendered for each client."""
+        return self._template is not None
+
+    @property
     def static(self) -> Struct | None:
         """The content if it is the same for every client, conditions apart; None for a template."""
         return self._static if self._template is None else None

@@ -1,0 +1,84 @@
+"""The options of a server that listens.
+
+They stand apart from `geventcore.core.network` so that a command line can be read before anything is imported that a
+core's preparation must come before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from geventcore.options import types
+from geventcore.options.option import Option
+
+PID_FILE = Option(
+    "",
+    "daemon",
+    types.OPTIONAL_PATH,
+    None,
+    "Become a daemon and write the process number to this file. Without it the server stays in the foreground.",
+    flags=("-D", "--daemon"),
+)
+CRL = Option(
+    "communication",
+    "crl",
+    types.OPTIONAL_PATH,
+    None,
+    "A list of revoked client certificates, in PEM format. It is read again on a reload.",
+)
+MAX_BODY = Option(
+    "server",
+    "max_body",
+    types.SIZE,
+    "100m",
+    "The largest request that is read. Reports of clients with large file differences are the largest there are.",
+)
+GZIP_LEVEL = Option(
+    "server",
+    "gzip_level",
+    types.integer(0, 9),
+    0,
+    "Compress answers for clients that accept it, 1 being fast and 9 small; 0 does not.\n\n"
+    "Compressing an answer of 350 KB costs more than everything else that is done for it, so it pays only where the "
+    "network is the bottleneck.",
+)
+DRAIN_TIMEOUT = Option(
+    "server",
+    "drain_timeout",
+    types.FLOAT,
+    30.0,
+    "How long requests that are under way may go on when the server is told to end, in seconds.",
+)
+HANDSHAKE_TIMEOUT = Option(
+    "server",
+    "handshake_timeout",
+    types.FLOAT,
+    30.0,
+    "How long a client may take for the TLS handshake, in seconds.",
+)
+IDLE_TIMEOUT = Option(
+    "server",
+    "idle_timeout",
+    types.FLOAT,
+    15.0,
+    "How long a connection may wait for its next request, in seconds. Bcfg2's clients make one request only.",
+)
+REQUEST_TIMEOUT = Option(
+    "server",
+    "request_timeout",
+    types.FLOAT,
+    90.0,
+    "How long a client may take to send a request, and to read the answer, in seconds. Clients give up after 90.",
+)
+
+#: All of them, in the order of the manual.
+NETWORK_OPTIONS: tuple[Option[Any], ...] = (
+    PID_FILE,
+    CRL,
+    MAX_BODY,
+    GZIP_LEVEL,
+    DRAIN_TIMEOUT,
+    HANDSHAKE_TIMEOUT,
+    IDLE_TIMEOUT,
+    REQUEST_TIMEOUT,
+)
