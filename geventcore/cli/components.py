@@ -18,6 +18,7 @@ from geventcore.options import Option, OptionSet
 #: Modules with options of parts of the program other than plugins, in the order of the manual.
 OPTION_MODULES: tuple[str, ...] = (
     "geventcore.options.common",
+    "geventcore.core.plugin_loading",
     "geventcore.core.network_options",
     "geventcore.cores.gevent",
     "geventcore.cores.builtin",
