@@ -114,8 +114,7 @@ class ReceiveBuffer:
 
     def clear(self) -> None:
         """Drop everything."""
-        # A new object: an emptied bytearray may keep its allocation.
-        self._data = bytearray()
+        self._data.clear()
         self._searched = 0
 
     def skip_empty_lines(self) -> None:
@@ -146,10 +145,7 @@ class ReceiveBuffer:
         self._searched = 0
         with memoryview(self._data) as view:
             taken = bytes(view[:size])
-        if size == len(self._data):
-            self.clear()
-        else:
-            del self._data[:size]
+        del self._data[:size]
         return taken
 
     def take_all(self) -> bytes:
@@ -256,8 +252,8 @@ class ChunkedBody:
         search_from = 0
         while fed < len(window):
             line = window.find(b"\r\n\r\n", search_from)
-            end = len(window) if line < 0 else line + 4
-            search_from = line + 1
+            # The end cannot overlap with what was found before: the last line before it is not empty.
+            search_from = end = len(window) if line < 0 else line + 4
             self._feed_piece(view[fed:end])
             fed = end
             if self._collector.complete:

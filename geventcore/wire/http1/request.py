@@ -93,10 +93,10 @@ class RequestParser:
 
     def receive_data(self, data: bytes) -> None:
         """Take what the peer sent; ``b""`` says that it closed its side. Call it after `NEED_DATA`."""
-        if not data:
-            self._peer_closed = True
-        elif self._error is None and not (self._last and self._head is None):
+        if data:
             self._buffer.append(data)
+        else:
+            self._peer_closed = True
 
     def next_event(self) -> RequestHead | RequestBody | Signal:
         """The next head or body, `NEED_DATA`, or `CLOSED` if no further request can come.
