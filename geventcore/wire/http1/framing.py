@@ -6,8 +6,8 @@ and parsed at once. A body of known length needs no parser. A chunked body ends 
 every empty line ends it: the parser gets it in pieces that end with one.
 
 The C parser is strict: it refuses bare line feeds, folded lines, spaces before colons, control characters, repeated or
-malformed lengths, and a length beside a transfer coding. That is what keeps a proxy in front and this server from
-disagreeing on where a request ends (request smuggling).
+malformed lengths, and a length beside a transfer coding; all of that since httptools 0.6.4. It keeps a proxy in front
+and this server from disagreeing on where a request ends (request smuggling).
 """
 
 from __future__ import annotations
