@@ -1,0 +1,218 @@
+"""The client list: what ``clients.xml`` says of each client.
+
+A `ClientTable` is one state of the list and never changes; a changed list is a new table. Names and aliases are
+compared in lower case, whatever their spelling in the file. Addresses are compared as addresses, so ``::1`` and
+``0:0:0:0:0:0:0:1`` are the same.
+
+A client that is listed more than once is in all its profiles, has all its aliases and addresses, and is secure or
+floating if one of its elements says so; of everything else the last element that says something counts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from lxml import etree
+
+log = logging.getLogger(__name__)
+
+AUTHENTICATION_TYPES = ("cert", "bootstrap", "cert+password")
+
+
+def normal_address(text: str) -> str:
+    """One spelling for each IP address; IPv4 addresses inside IPv6 become IPv4, scopes go. Other text stays."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0].strip())
+    except ValueError:
+        return text
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One client of the list.
+
+    Attributes:
+        name: lower case.
+        profiles: the groups that its elements name as profile.
+        aliases, addresses: as they are written.
+        uuid: the user name that stands for the client.
+        password: its own password.
+        auth: one of `AUTHENTICATION_TYPES`, or None for the server's default.
+        version: the version that it declared last.
+        secure: whether only its own password is accepted.
+        floating: whether it may call from any address.
+    """
+
+    name: str
+    profiles: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    uuid: str | None = None
+    password: str | None = None
+    auth: str | None = None
+    version: str | None = None
+    secure: bool = False
+    floating: bool = False
+
+    @classmethod
+    def of_element(cls, element: etree._Element) -> Client:
+        """From a ``Client`` element that has a name."""
+        get = element.attrib.get
+        profile, address = get("profile"), get("address")
+        addresses = [address] if address else []
+        aliases = []
+        for alias in element.iterchildren("Alias"):
+            name, alias_address = alias.get("name"), alias.get("address")
+            if name:
+                aliases.append(name)
+            if alias_address:
+                addresses.append(alias_address)
+        return cls(
+            name=str(get("name", "")).lower(),
+            profiles=(str(profile),) if profile else (),
+            aliases=tuple(aliases),
+            addresses=tuple(str(found) for found in addresses),
+            uuid=_text(get("uuid")),
+            password=_text(get("password")),
+            auth=_text(get("auth")) if get("auth") in AUTHENTICATION_TYPES else None,
+            version=_text(get("version")),
+            secure=_is_true(get("secure")),
+            floating=_is_true(get("floating")) or get("location") == "floating",
+        )
+
+    def merged_with(self, later: Client) -> Client:
+        """Both elements of a client that is listed twice, as one."""
+        return replace(
+            later,
+            profiles=_joined(self.profiles, later.profiles),
+            aliases=_joined(self.aliases, later.aliases),
+            addresses=_joined(self.addresses, later.addresses),
+            uuid=later.uuid or self.uuid,
+            password=later.password or self.password,
+            auth=later.auth or self.auth,
+            version=later.version or self.version,
+            secure=later.secure or self.secure,
+            floating=later.floating or self.floating,
+        )
+
+    def is_found_like(self, other: Client) -> bool:
+        """Whether both are found under the same names, addresses and user names."""
+        return (self.name, self.aliases, self.addresses, self.uuid) == (
+            other.name,
+            other.aliases,
+            other.addresses,
+            other.uuid,
+        )
+
+
+def _text(value: str | bytes | None) -> str | None:
+    """An attribute's text; an empty one says nothing."""
+    return str(value) if value else None
+
+
+def _is_true(value: str | bytes | None) -> bool:
+    return value is not None and str(value).lower() == "true"
+
+
+def _joined(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(first + second))
+
+
+@dataclass(frozen=True, eq=False)
+class ClientTable:
+    """One state of the client list.
+
+    Attributes:
+        clients: name -> client, in the order of the file.
+        duplicates: names that are listed more than once.
+        aliases: alias in lower case -> name.
+        owners: normal address -> names of the clients that have it.
+        uuids: user name -> name.
+    """
+
+    clients: Mapping[str, Client]
+    duplicates: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    uuids: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_clients(
+        cls, clients: Mapping[str, Client], duplicates: frozenset[str], conflict_level: int = logging.DEBUG
+    ) -> ClientTable:
+        """A table with its indexes. That two clients want one alias or uuid is logged at `conflict_level`."""
+        aliases: dict[str, str] = {}
+        owners: dict[str, tuple[str, ...]] = {}
+        uuids: dict[str, str] = {}
+        for name, client in clients.items():
+            for alias in client.aliases:
+                _claim(aliases, alias.lower(), name, "alias", conflict_level)
+            for address in dict.fromkeys(normal_address(text) for text in client.addresses):
+                owners[address] = (*owners.get(address, ()), name)
+            if client.uuid is not None:
+                _claim(uuids, client.uuid, name, "uuid", conflict_level)
+        return cls(clients, duplicates, aliases, owners, uuids)
+
+    @classmethod
+    def of_root(cls, root: etree._Element, file: str, breathe: Callable[[], None]) -> ClientTable:
+        """From the root of ``clients.xml``, includes resolved. Elements without a name are reported and skipped."""
+        clients: dict[str, Client] = {}
+        duplicates = set()
+        for number, element in enumerate(root.iter("Client")):
+            if number % 100 == 0:
+                breathe()
+            if not element.get("name"):
+                log.error("%s: line %s: a Client without a name is ignored", file, element.sourceline)
+                continue
+            client = Client.of_element(element)
+            if element.get("auth") and client.auth is None:
+                log.error(
+                    "%s: line %s: client %s: auth=%r is none of %s; the server's default counts",
+                    file, element.sourceline, client.name, element.get("auth"), ", ".join(AUTHENTICATION_TYPES),
+                )  # fmt: skip
+            earlier = clients.get(client.name)
+            if earlier is not None:
+                log.warning("%s: line %s: client %s is listed twice", file, element.sourceline, client.name)
+                duplicates.add(client.name)
+                client = earlier.merged_with(client)
+            clients[client.name] = client
+        for alias in clients.keys() & (alias.lower() for client in clients.values() for alias in client.aliases):
+            log.warning("%s: %s is a client and an alias; the name stands for the alias", file, alias)
+        return cls.of_clients(clients, frozenset(duplicates), conflict_level=logging.WARNING)
+
+    def canonical(self, name: str) -> str:
+        """The name of the client that a name or alias stands for; an unknown name in lower case."""
+        name = name.lower()
+        return self.aliases.get(name, name)
+
+    def get(self, name: str) -> Client | None:
+        """The client of that name (not alias), or None."""
+        return self.clients.get(name.lower())
+
+    def with_changes(self, changes: Iterable[tuple[str, Client | None]]) -> ClientTable:
+        """A new table; ``(name, None)`` takes a client out."""
+        clients = dict(self.clients)
+        same_indexes = True
+        for name, client in changes:
+            old = clients.get(name)
+            if client is None:
+                clients.pop(name, None)
+            else:
+                clients[name] = client
+            same_indexes = same_indexes and old is not None and client is not None and client.is_found_like(old)
+        if same_indexes:
+            return replace(self, clients=clients)
+        return self.of_clients(clients, self.duplicates)
+
+
+def _claim(index: dict[str, str], key: str, name: str, kind: str, conflict_level: int) -> None:
+    """Enter a client into an index whose keys have one owner: the last one."""
+    owner = index.get(key)
+    if owner is not None and owner != name:
+        log.log(conflict_level, "clients %s and %s have the same %s %r: it stands for %s", owner, name, kind, key, name)
+    index[key] = name

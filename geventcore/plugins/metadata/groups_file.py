@@ -1,0 +1,40 @@
+"""``groups.xml``: where groups are declared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lxml import etree
+
+from geventcore.errors import MetadataConsistencyError
+from geventcore.plugins.metadata.files import MetadataFile
+from geventcore.plugins.metadata.groups import GroupTable
+from geventcore.plugins.metadata.writer import Edit
+
+
+class GroupsFile(MetadataFile[GroupTable]):
+    """The groups, and what connectors declare in addition."""
+
+    file_name = "groups.xml"
+    root_tag = "Groups"
+
+    def add(self, tag: str, name: str, attributes: Mapping[str, str]) -> None:
+        """Add a ``Group`` or ``Bundle``, unless there is one of that name."""
+        if not name:
+            raise MetadataConsistencyError(f"a {tag} needs a name")
+        self.edit(Edit("add", tag, name, attributes))
+
+    def update(self, tag: str, name: str, attributes: Mapping[str, str | None]) -> None:
+        """Change attributes of the first element of that name, or take those away that are None."""
+        self.edit(Edit("update", tag, name, attributes))
+
+    def remove(self, tag: str, name: str) -> None:
+        """Take the first element of that name away."""
+        self.edit(Edit("remove", tag, name, {}))
+
+    def _parse(self, root: etree._Element) -> GroupTable:
+        return GroupTable.of_root(root, str(self.path))
+
+    def _carry_over(self, new: GroupTable, old: GroupTable) -> GroupTable:
+        return replace(new, dynamic=old.dynamic)
