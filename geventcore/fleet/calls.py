@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from xmlrpc.client import Fault
@@ -97,14 +98,14 @@ class Caller:
     def __init__(
         self,
         target: Target,
-        address: Address,
+        addresses: Sequence[Address],
         context: ssl.SSLContext,
         authorization: str,
         policy: CallPolicy,
         source_address: str | None = None,
     ) -> None:
         self._target = target
-        self._address = address
+        self._addresses = addresses
         self._context = context
         self._policy = policy
         self._source_address = source_address
@@ -142,7 +143,7 @@ class Caller:
         try:
             response = await self._exchange(request, watch)
         except (OSError, ResponseError) as err:
-            raise _AttemptFailedError(str(err) or type(err).__name__) from err
+            raise _AttemptFailedError(_reason(err)) from err
         if response.status != 200:
             raise _AttemptFailedError(f"HTTP status {response.status}")
         try:
@@ -154,7 +155,7 @@ class Caller:
 
     async def _exchange(self, request: bytes, watch: _Stopwatch) -> Response:
         connection = await Connection.open(
-            self._address, self._context, self._policy.timeout_seconds, self._source_address
+            self._addresses, self._context, self._policy.timeout_seconds, self._source_address
         )
         try:
             watch.connected()
@@ -169,3 +170,8 @@ class Caller:
                 parser.receive_data(await connection.receive())
         finally:
             connection.close()
+
+
+def _reason(err: Exception) -> str:
+    """What an error says, without the number that Python puts before a system's message."""
+    return getattr(err, "strerror", None) or str(err) or type(err).__name__

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,13 +114,15 @@ class ClientRun:
         identity: Identity,
         plan: RunPlan,
         target: Target,
-        address: Address,
+        addresses: Sequence[Address],
         context: ssl.SSLContext,
         policy: CallPolicy | None = None,
     ) -> None:
         # Clients quote the password for a URL and take it apart again in a way that turns blanks into plus signs.
         authorization = format_authorization(identity.user, identity.password.replace(" ", "+"))
-        self._caller = Caller(target, address, context, authorization, policy or CallPolicy(), identity.source_address)
+        self._caller = Caller(
+            target, addresses, context, authorization, policy or CallPolicy(), identity.source_address
+        )
         self._identity = identity
         self._plan = plan
         self._stamps: dict[str, float] = {}

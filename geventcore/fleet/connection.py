@@ -16,18 +16,16 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from geventcore.errors import ConfigError, TLSError
 
 T = TypeVar("T")
 
-DEFAULT_PORT = 6789
 RECEIVE_BYTES = 65536
 
 
@@ -36,7 +34,7 @@ class Target:
     """A server: where to connect to, and what to ask there.
 
     Attributes:
-        host, port: as in the URL; an IPv6 address without brackets.
+        host, port: a name or an address, IPv6 without brackets.
         path: the request's target.
     """
 
@@ -44,33 +42,19 @@ class Target:
     port: int
     path: str = "/RPC2"
 
-    @classmethod
-    def from_url(cls, url: str) -> Target:
-        """The target of ``https://host:port``; `ConfigError` if the URL is of another kind."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port or DEFAULT_PORT
-        except ValueError as err:
-            raise ConfigError(f"{url!r} is no URL of a server: {err}") from err
-        if parts.scheme != "https" or not parts.hostname:
-            raise ConfigError(f"{url!r} is no URL of a server: expected https://HOST:PORT")
-        path = parts.path if parts.path not in ("", "/") else "/RPC2"
-        return cls(parts.hostname, port, path)
-
     @property
     def authority(self) -> str:
         """``host:port`` as the Host header has it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
-    def resolve(self) -> Address:
-        """The first address of the host; `ConfigError` if there is none."""
+    def resolve(self) -> list[Address]:
+        """The host's addresses, best first; `ConfigError` if there is none."""
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        except OSError as err:
-            raise ConfigError(f"the server's name {self.host!r} cannot be resolved: {err.strerror}") from err
-        family, _, _, _, sockaddr = found[0]
-        return Address(family, sockaddr)
+        except (OSError, UnicodeError) as err:
+            raise ConfigError(f"the server's name {self.host!r} cannot be resolved: {err}") from err
+        return [Address(family, sockaddr) for family, _, _, _, sockaddr in found]
 
 
 @dataclass(frozen=True)
@@ -109,23 +93,21 @@ class Connection:
 
     @classmethod
     async def open(
-        cls, address: Address, context: ssl.SSLContext, timeout_seconds: float, source: str | None = None
+        cls,
+        addresses: Sequence[Address],
+        context: ssl.SSLContext,
+        timeout_seconds: float,
+        source_address: str | None = None,
     ) -> Connection:
-        """Connect and shake hands; `source` is the local address to call from, if not any."""
-        plain = socket.socket(address.family, socket.SOCK_STREAM)
+        """Connect to the first address that lets us, and shake hands.
+
+        `source_address` is the local address to call from, if not any.
+        """
+        plain = await _connect_to_any(addresses, timeout_seconds, source_address)
+        # The socket goes with the wrapper: if this fails, both are closed.
+        connection = cls(context.wrap_socket(plain, do_handshake_on_connect=False), timeout_seconds)
         try:
-            plain.setblocking(False)
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if source is not None:
-                plain.bind((source, 0))
-            await _connect(plain, address, timeout_seconds)
-            wrapped = context.wrap_socket(plain, do_handshake_on_connect=False)
-        except BaseException:
-            plain.close()
-            raise
-        connection = cls(wrapped, timeout_seconds)
-        try:
-            await connection._retry(wrapped.do_handshake, "in the TLS handshake")
+            await connection._retry(connection._socket.do_handshake, "in the TLS handshake")
         except BaseException:
             connection.close()
             raise
@@ -157,6 +139,30 @@ class Connection:
                 await _wait(self._socket, loop.add_writer, loop.remove_writer, deadline, doing)
 
 
+async def _connect_to_any(
+    addresses: Sequence[Address], timeout_seconds: float, source_address: str | None
+) -> socket.socket:
+    refusal: OSError | None = None
+    for address in addresses:
+        plain = socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            plain.setblocking(False)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if source_address is not None:
+                plain.bind((source_address, 0))
+            await _connect(plain, address, timeout_seconds)
+        except OSError as err:
+            plain.close()
+            refusal = err
+        except BaseException:
+            plain.close()
+            raise
+        else:
+            return plain
+    assert refusal is not None, "a target has at least one address"
+    raise refusal
+
+
 async def _connect(plain: socket.socket, address: Address, timeout_seconds: float) -> None:
     loop = asyncio.get_running_loop()
     code = plain.connect_ex(address.sockaddr)
@@ -165,7 +171,7 @@ async def _connect(plain: socket.socket, address: Address, timeout_seconds: floa
         await _wait(plain, loop.add_writer, loop.remove_writer, deadline, "while connecting")
         code = plain.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
-        raise OSError(code, os.strerror(code))
+        raise OSError(code, f"cannot connect: {os.strerror(code)}")
 
 
 async def _wait(

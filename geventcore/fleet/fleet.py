@@ -67,7 +67,7 @@ class Fleet:
             on_run: called at the end of each run, in the event loop's thread.
         """
         self._target = target
-        self._address: Address = target.resolve()
+        self._addresses: list[Address] = target.resolve()
         self._identities = identities
         self._schedule = schedule
         self._plan = plan or RunPlan()
@@ -108,7 +108,7 @@ class Fleet:
             await asyncio.sleep(moment * self._schedule.splay_seconds)
         for _ in range(self._schedule.runs):
             async with slots:
-                run = ClientRun(identity, self._plan, self._target, self._address, context, self._policy)
+                run = ClientRun(identity, self._plan, self._target, self._addresses, context, self._policy)
                 result = await run.run()
             self.result.runs.append(result)
             if self._on_run is not None:

@@ -100,12 +100,13 @@ def statistics_document(observation: Observation, stamps: Mapping[str, float]) -
     """The document that RecvStats takes, in ASCII; `stamps` are the phases of the run in seconds since the epoch."""
     state = "clean" if observation.good == observation.total else "dirty"
     op_stamps = " ".join(f'{phase}="{seconds!r}"' for phase, seconds in stamps.items())
-    return (
+    text = (
         f'<upload-statistics><Statistics version="2.0" revision={quoteattr(observation.revision)}'
         f' total="{observation.total}" good="{observation.good}" state="{state}">'
         '<Flags><Flag name="dry_run" value="False"/><Flag name="only_important" value="False"/></Flags>'
         f"{observation.report}<OpStamps {op_stamps}/></Statistics></upload-statistics>"
     )
+    return text.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
 def _entries(root: etree._Element) -> list[etree._Element]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from geventcore.fleet.client_run import RunResult
+from geventcore.fleet.observation import Observation
 
 #: In the order in which a run makes them.
 METHODS = (
@@ -82,7 +83,7 @@ class FleetSummary:
         failures: reason -> number of runs that failed for it.
         errors: reason -> number of attempts that failed for it, whether or not the run did.
         bad_entries: number of entries that clients reported as bad.
-        example: the last client that got a configuration.
+        example: the client with the most entries.
     """
 
     clients: int
@@ -146,7 +147,11 @@ class FleetResult:
             bad_entries=sum(
                 run.observation.total - run.observation.good for run in self.runs if run.observation is not None
             ),
-            example=next((_client(run) for run in reversed(self.runs) if run.observation), None),
+            example=max(
+                (_client(run, run.observation) for run in self.runs if run.observation is not None),
+                key=lambda client: client.total,
+                default=None,
+            ),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -171,10 +176,7 @@ class FleetResult:
         }
 
 
-def _client(run: RunResult) -> ClientSummary | None:
-    seen = run.observation
-    if seen is None:
-        return None
+def _client(run: RunResult, seen: Observation) -> ClientSummary:
     return ClientSummary(run.hostname, seen.entries, seen.total, seen.good, seen.problems)
 
 

@@ -1,0 +1,57 @@
+"""How geventcore is installed; tools are configured in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "geventcore" / "__init__.py").read_text(), re.MULTILINE)[1]
+
+RUNTIME_EXTRAS = {
+    "templates": ["Genshi>=0.7.7", "Jinja2>=3.1"],
+    "yaml": ["PyYAML>=6.0"],
+}
+
+setup(
+    name="geventcore",
+    version=VERSION,
+    description="A configuration-management server for Bcfg2 repositories and clients",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    author="The geventcore authors",
+    license="BSD-2-Clause",
+    license_files=["LICENSE"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Console",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Topic :: System :: Installation/Setup",
+        "Topic :: System :: Systems Administration",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.10",
+    packages=find_packages(include=["geventcore", "geventcore.*"]),
+    package_data={
+        "geventcore": ["py.typed"],
+        "geventcore.sample_site": ["*.template", "repository/**/*"],
+    },
+    entry_points={"console_scripts": ["geventcore = geventcore.cli.main:main"]},
+    install_requires=[
+        "click>=8.1",
+        "cryptography>=42",
+        "gevent>=24.2",
+        "httptools>=0.6",
+        "inotify_simple>=1.3",
+        "lxml>=5.0",
+        "pyOpenSSL>=24.0",
+    ],
+    extras_require={
+        **RUNTIME_EXTRAS,
+        "all": [requirement for extra in RUNTIME_EXTRAS.values() for requirement in extra],
+        "test": ["hypothesis>=6.100", "pytest>=8.0"],
+        "dev": ["lxml-stubs>=0.5", "mypy>=1.11", "ruff>=0.6", "sphinx>=7.2", "types-gevent>=24.2", "types-PyYAML>=6.0"],
+    },
+)
