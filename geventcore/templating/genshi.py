@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import genshi.core
 import genshi.template
+import genshi.template.eval
 from genshi.input import ParseError
 
 from geventcore.errors import TemplateError
@@ -15,12 +17,6 @@ from geventcore.errors import TemplateError
 
 def _loader(path: Path) -> genshi.template.TemplateLoader:
     return genshi.template.TemplateLoader([str(path.parent)], auto_reload=True, max_cache_size=100)
-
-
-def _position(path: Path, err: genshi.template.TemplateError | ParseError) -> str:
-    line = getattr(err, "lineno", -1)
-    name = getattr(err, "filename", None) or path
-    return f"{name}: line {line}" if line and line > 0 else str(name)
 
 
 class _Template:
@@ -35,22 +31,63 @@ class _Template:
 
     def _failure(self, err: Exception) -> TemplateError:
         if isinstance(err, genshi.template.TemplateSyntaxError | ParseError):
-            return TemplateError(f"{_position(self._path, err)}: {err.msg}")
-        line = _line_in_template(err, self._path)
-        where = f"{self._path}: line {line}" if line else str(self._path)
+            return _syntax_error(self._path, err)
+        code, path, line = _failed_code(err, self._path)
+        if line is not None and code is not None:
+            line = _corrected_line(path, code, line)
         message = err.msg if isinstance(err, genshi.template.TemplateError) else f"{type(err).__name__}: {err}"
-        return TemplateError(f"{where}: {message}")
+        return _error(path, line, message)
 
 
-def _line_in_template(err: Exception, path: Path) -> int | None:
-    """The line of the template in which an expression failed: Genshi compiles expressions under the file's name."""
-    line = None
+def _error(path: object, line: int | None, message: object) -> TemplateError:
+    return TemplateError(f"{path}: line {line}: {message}" if line else f"{path}: {message}")
+
+
+def _syntax_error(path: Path, err: genshi.template.TemplateError | ParseError) -> TemplateError:
+    name = getattr(err, "filename", None)
+    where = Path(name) if name and os.path.isabs(name) else path
+    line = getattr(err, "lineno", None)
+    cause = err.__context__
+    if isinstance(cause, SyntaxError) and cause.text:
+        return _error(where, _corrected_line(where, cause.text.strip(), line or 0) or None, cause.msg)
+    if isinstance(err, genshi.template.BadDirectiveError):
+        directive = err.msg.split('"')[1] if '"' in err.msg else ""
+        return _error(path, _corrected_line(path, directive, 0) or None, err.msg)
+    return _error(where, line if line and line > 0 else None, err.msg)
+
+
+def _failed_code(err: Exception, path: Path) -> tuple[str | None, Path, int | None]:
+    """What failed: an expression or the first line of a block, the template, the number of the line as Genshi counts.
+
+    Genshi runs blocks of Python from a rewritten copy, so that nothing tells which of their lines failed.
+    """
+    found: tuple[str | None, Path, int | None] = (None, path, None)
+    code = None
     trace = err.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
+        frame = trace.tb_frame
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, genshi.template.eval.Code):
+            code = owner
+        elif code is not None and frame.f_code.co_filename == code.code.co_filename:
+            first_line = code.source.strip().partition("\n")[0]
+            found = (first_line, Path(frame.f_code.co_filename), trace.tb_lineno)
         trace = trace.tb_next
-    return line
+    return found
+
+
+def _corrected_line(path: Path, code: str, line: int) -> int:
+    """The line of a piece of code in a template, given where Genshi thinks that it is.
+
+    Genshi miscounts the lines of text templates, by one for some newlines and directives, so the code is looked for:
+    of the lines that have it the nearest counts.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return line
+    found = [number for number, text in enumerate(lines, 1) if code in text]
+    return min(found, key=lambda number: (abs(number - line), number), default=line)
 
 
 class _Text(_Template):
@@ -73,18 +110,23 @@ class _XML(_Template):
         return document
 
 
-def _load(path: Path, source: bytes, encoding: str, kind: Any) -> Any:
+def _load(path: Path, source: str | bytes, encoding: str, kind: Any) -> Any:
     try:
         return kind(source, filepath=str(path), filename=str(path), loader=_loader(path), encoding=encoding)
     except (genshi.template.TemplateError, ParseError) as err:
-        raise TemplateError(f"{_position(path, err)}: {err.msg}") from err
+        raise _syntax_error(path, err) from err
     except (SyntaxError, UnicodeDecodeError) as err:
         raise TemplateError(f"{path}: {err}") from err
 
 
 def load_text(path: Path, source: bytes, encoding: str) -> _Text:
     """See `geventcore.templating.base.load_text_template`."""
-    return _Text(path, _load(path, source, encoding, genshi.template.NewTextTemplate))
+    try:
+        # Genshi itself would put replacement characters where bytes make no sense.
+        text = source.decode(encoding)
+    except UnicodeDecodeError as err:
+        raise TemplateError(f"{path}: {err}") from err
+    return _Text(path, _load(path, text, encoding, genshi.template.NewTextTemplate))
 
 
 def load_xml(path: Path, encoding: str) -> _XML:

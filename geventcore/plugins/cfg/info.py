@@ -1,0 +1,169 @@
+"""``info.xml``: the attributes of a file, and its access control lists.
+
+``<FileInfo>`` holds ``Info`` elements and the conditions ``Group``, ``Client`` and ``Path`` (the requested name of the
+entry), each with an optional ``negate="true"``; a ``FileInfo`` inside it (from an include) is read as if its contents
+stood there. The first ``Info`` in document order whose conditions hold is the one. Its attributes go to the entry, and
+so do its ``ACL`` children, which may have conditions of their own.
+
+Files that are no templates are turned into lists of rules once, so that most clients cost a comparison or none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lxml import etree
+
+from geventcore.filemonitor import FileEvent
+from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.context import PluginContext
+from geventcore.plugins.cfg.handlers import CfgInfo
+from geventcore.specfiles.conditions import CONDITIONAL_TAGS
+from geventcore.specfiles.specificity import Specificity
+from geventcore.specfiles.structfile import StructFile
+from geventcore.specfiles.xmlfile import XMLDocument
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Info:
+    """What an entry gets.
+
+    Attributes:
+        attributes: names and values.
+        acls: ``ACL`` elements to copy.
+    """
+
+    attributes: tuple[tuple[str, str], ...]
+    acls: tuple[etree._Element, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Condition:
+    """A ``Group``, ``Client`` or ``Path`` element."""
+
+    tag: str
+    name: str | None
+    negated: bool
+
+    @classmethod
+    def of(cls, element: etree._Element) -> _Condition:
+        return cls(element.tag, element.get("name"), element.get("negate", "false").lower() == "true")
+
+    def holds(self, name: str, metadata: ClientMetadata) -> bool:
+        if self.tag == "Group":
+            holds = self.name in metadata.groups
+        else:
+            holds = self.name == (metadata.hostname if self.tag == "Client" else name)
+        return holds != self.negated
+
+
+_Conditions = tuple[_Condition, ...]
+
+
+def _hold(conditions: _Conditions, name: str, metadata: ClientMetadata) -> bool:
+    return all(condition.holds(name, metadata) for condition in conditions)
+
+
+def _contents(parent: etree._Element, conditions: _Conditions = ()) -> Iterator[tuple[_Conditions, etree._Element]]:
+    """What stands below an element in document order, each with the conditions that it is under."""
+    for child in parent:
+        if child.tag in CONDITIONAL_TAGS or child.tag == "Path":
+            yield from _contents(child, (*conditions, _Condition.of(child)))
+        elif child.tag == "FileInfo":
+            yield from _contents(child, conditions)
+        else:
+            yield conditions, child
+
+
+def _attributes(element: etree._Element) -> tuple[tuple[str, str], ...]:
+    return tuple((str(name), str(value)) for name, value in element.items())
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """One ``Info`` element, with its conditions."""
+
+    conditions: _Conditions
+    info: Info
+    acls: tuple[tuple[_Conditions, etree._Element], ...]
+
+    @classmethod
+    def of(cls, conditions: _Conditions, element: etree._Element) -> _Rule:
+        acls = tuple(item for item in _contents(element) if item[1].tag == "ACL")
+        conditional = any(under for under, _ in acls)
+        info = Info(_attributes(element), () if conditional else tuple(acl for _, acl in acls))
+        return cls(conditions, info, acls if conditional else ())
+
+    def info_for(self, name: str, metadata: ClientMetadata) -> Info:
+        if not self.acls:
+            return self.info
+        acls = tuple(acl for conditions, acl in self.acls if _hold(conditions, name, metadata))
+        return Info(self.info.attributes, acls)
+
+
+class _Rules:
+    """The rules of a file."""
+
+    def __init__(self, root: etree._Element) -> None:
+        """`root` is a tree without comments."""
+        self._rules = [_Rule.of(conditions, element) for conditions, element in _contents(root)]
+        first = self._rules[0] if self._rules else None
+        self.unconditional = first.info if first and not first.conditions and not first.acls else None
+        self.has_several_for_all = sum(not rule.conditions for rule in self._rules) > 1
+
+    def find(self, name: str, metadata: ClientMetadata) -> tuple[Info | None, bool]:
+        """The first that fits, and whether there are more."""
+        fitting = (rule for rule in self._rules if _hold(rule.conditions, name, metadata))
+        first = next(fitting, None)
+        if first is None:
+            return None, False
+        return first.info_for(name, metadata), next(fitting, None) is not None
+
+
+class InfoXML(CfgInfo):
+    """``info.xml``."""
+
+    basenames = ("info.xml",)
+    is_specific = False
+    priority = 0
+
+    def __init__(self, path: Path, specificity: Specificity, context: PluginContext) -> None:
+        super().__init__(path, specificity, context)
+        self._file = StructFile(path, context, monitor_self=False)
+        self._rules: _Rules | None = None
+        self._rules_document: XMLDocument | None = None
+        self._reported = False
+
+    def handle_event(self, event: FileEvent) -> None:
+        self._file.handle_event(event)
+
+    def info_for(self, name: str, metadata: ClientMetadata) -> Info | None:
+        rules = self._rules_for(metadata)
+        if rules.unconditional is not None:
+            return rules.unconditional
+        info, has_more = rules.find(name, metadata)
+        if has_more:
+            self._report_several(metadata.hostname)
+        return info
+
+    def _rules_for(self, metadata: ClientMetadata) -> _Rules:
+        """The rules of the present version of the file, which the file and its includes may have changed."""
+        document = self._file.document
+        rules = self._rules
+        if rules is None or document is not self._rules_document:
+            rules = _Rules(self._file.struct(metadata).root)
+            if not self._file.is_template:
+                self._rules, self._rules_document, self._reported = rules, document, False
+                if rules.has_several_for_all:
+                    self._report_several("all clients")
+        return rules
+
+    def _report_several(self, whom: str) -> None:
+        if not self._reported:
+            self._reported = True
+            log.warning("%s: several Info elements fit %s; the first one is used", self.path, whom)

@@ -1,0 +1,33 @@
+"""A file that is delivered as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lxml import etree
+
+from geventcore.errors import PluginExecutionError
+from geventcore.filemonitor import FileEvent
+from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.context import PluginContext
+from geventcore.plugins.cfg.content import Content
+from geventcore.plugins.cfg.handlers import CfgGenerator
+from geventcore.specfiles.specificity import Specificity
+
+
+class PlaintextGenerator(CfgGenerator):
+    """The content of ``<base>``, ``<base>.H_<host>`` or ``<base>.G<priority>_<group>``."""
+
+    priority = 100
+
+    def __init__(self, path: Path, specificity: Specificity, context: PluginContext) -> None:
+        super().__init__(path, specificity, context)
+        self._content: Content | None = None
+
+    def handle_event(self, event: FileEvent) -> None:
+        self._content = Content.of_bytes(self.read(), self.context.encoding, self.path)
+
+    def get_content(self, entry: etree._Element, metadata: ClientMetadata) -> Content:
+        if self._content is None:
+            raise PluginExecutionError(f"{self.path} could not be read")
+        return self._content

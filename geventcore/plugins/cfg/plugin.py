@@ -1,0 +1,37 @@
+"""The plugin: binds every Path that has a directory below ``Cfg/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from geventcore.plugin.base import Plugin
+from geventcore.plugin.context import PluginContext
+from geventcore.plugin.interfaces import Binder, Generator
+from geventcore.plugins.cfg.handlers import HandlerTable
+from geventcore.plugins.cfg.options import CFG_OPTIONS, HANDLERS
+from geventcore.plugins.cfg.path_settings import PathSettings
+from geventcore.plugins.cfg.tree import CfgTree
+
+
+class Cfg(Plugin, Generator):
+    """Generates the content and the attributes of files."""
+
+    name = "Cfg"
+    options = CFG_OPTIONS
+
+    def __init__(self, context: PluginContext) -> None:
+        super().__init__(context)
+        self._path_settings = PathSettings(context.settings)
+        handlers = context.settings[HANDLERS]
+        self._tree = CfgTree(self.directory, HandlerTable(handlers), self._current_path_settings, context)
+
+    @property
+    def entries(self) -> Mapping[str, Mapping[str, Binder]]:  # type: ignore[override]  # made on demand, never assigned
+        """``Path`` -> entry name -> binder."""
+        return {"Path": self._tree.binders}
+
+    def _current_path_settings(self) -> PathSettings:
+        # A reload of the configuration makes new settings.
+        if self._path_settings.settings is not self.context.settings:
+            self._path_settings = PathSettings(self.context.settings)
+        return self._path_settings

@@ -1,0 +1,100 @@
+"""Jinja2: text templates. Includes and imports are relative to the file that they stand in."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from geventcore.errors import TemplateError
+
+
+class _Environment(jinja2.Environment):
+    """Templates are named by their absolute paths."""
+
+    def join_path(self, template: str, parent: str) -> str:
+        return os.path.normpath(os.path.join(os.path.dirname(parent), template))
+
+
+@functools.lru_cache(maxsize=8)
+def _environment(encoding: str) -> _Environment:
+    return _Environment(
+        loader=jinja2.FunctionLoader(functools.partial(_load_include, encoding)),
+        keep_trailing_newline=True,
+        extensions=["jinja2.ext.do"],
+    )
+
+
+def _load_include(encoding: str, name: str) -> tuple[str, str, Any]:
+    """The source of an included file, its name, and whether it is still the same."""
+    try:
+        with open(name, encoding=encoding, newline="") as stream:
+            source = stream.read()
+        changed = os.stat(name).st_mtime_ns
+    except OSError as err:
+        raise jinja2.TemplateNotFound(name, f"{name}: {err.strerror}") from err
+
+    def is_current() -> bool:
+        try:
+            return os.stat(name).st_mtime_ns == changed
+        except OSError:
+            return False
+
+    return source, name, is_current
+
+
+class _Text:
+    """A compiled template."""
+
+    def __init__(self, path: Path, template: jinja2.Template) -> None:
+        self._path = path
+        self._template = template
+
+    def render(self, variables: Mapping[str, Any]) -> str:
+        """See `geventcore.templating.base.TextTemplate`."""
+        try:
+            return self._template.render(variables)
+        except jinja2.TemplateSyntaxError as err:
+            raise _syntax_error(self._path, err) from err
+        except Exception as err:  # a site's template may raise anything; it fails this entry only
+            raise TemplateError(f"{_position(self._path, err)}: {_message(err)}") from err
+
+
+def _message(err: Exception) -> str:
+    return str(err) if isinstance(err, jinja2.TemplateError) else f"{type(err).__name__}: {err}"
+
+
+def _syntax_error(path: Path, err: jinja2.TemplateSyntaxError) -> TemplateError:
+    return TemplateError(f"{err.filename or path}: line {err.lineno}: {err.message}")
+
+
+def _position(path: Path, err: Exception) -> str:
+    """The innermost line of a template, which may be one that this includes.
+
+    Jinja2 gives the frames of templates their files' names, and marks their globals.
+    """
+    place = str(path)
+    trace = err.__traceback__
+    while trace is not None:
+        if "__jinja_exception__" in trace.tb_frame.f_globals:
+            place = f"{trace.tb_frame.f_code.co_filename}: line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def load_text(path: Path, source: bytes, encoding: str) -> _Text:
+    """See `geventcore.templating.base.load_text_template`."""
+    environment = _environment(encoding)
+    try:
+        text = source.decode(encoding)
+        code = environment.compile(text, name=str(path), filename=str(path))
+        template = environment.template_class.from_code(environment, code, environment.make_globals(None))
+    except jinja2.TemplateSyntaxError as err:
+        raise _syntax_error(path, err) from err
+    except UnicodeDecodeError as err:
+        raise TemplateError(f"{path}: {err}") from err
+    return _Text(path, template)
