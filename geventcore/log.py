@@ -48,7 +48,7 @@ _client: ContextVar[str] = ContextVar("client", default="")
 def log_client(name: str) -> Iterator[None]:
     """Name the client in every record of this thread or greenlet, until the block ends.
 
-    Each greenlet and each thread has a name of its own; a greenlet starts with that of the one that spawned it.
+    Each greenlet and each thread has a name of its own, and starts without one.
     """
     token = _client.set(name)
     try:
@@ -217,16 +217,15 @@ def _syslog_handler(level: int) -> _Handler | None:
         def __repr__(self) -> str:
             return "syslog"
 
-    for address in SYSLOG_SOCKETS:
-        try:
-            handler = SyslogHandler(address, facility=SysLogHandler.LOG_DAEMON)
-        except OSError:
-            continue
-        handler.use(level, SYSLOG_FORMAT)
-        # Daemons of today show the null character that others need at the end.
-        handler.append_nul = False
-        return handler
-    return None
+    # The handler itself does not mind if nobody is there.
+    address = next((path for path in SYSLOG_SOCKETS if Path(path).is_socket()), None)
+    if address is None:
+        return None
+    handler = SyslogHandler(address, facility=SysLogHandler.LOG_DAEMON)
+    handler.use(level, SYSLOG_FORMAT)
+    # Daemons of today show the null character that others need at the end.
+    handler.append_nul = False
+    return handler
 
 
 class _LineFormatter(logging.Formatter):

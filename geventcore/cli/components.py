@@ -31,11 +31,13 @@ class Components:
 
     Attributes:
         options: all their options.
-        errors: why the options of some plugins are not among them.
+        plugin_errors: why the options of some plugins are not among them.
+        missing_libraries: the same of parts of the program. That is no error unless the part is used.
     """
 
     options: OptionSet = field(default_factory=OptionSet)
-    errors: list[PluginInitError] = field(default_factory=list)
+    plugin_errors: list[PluginInitError] = field(default_factory=list)
+    missing_libraries: list[str] = field(default_factory=list)
 
 
 def options_of(module: ModuleType) -> list[Option[Any]]:
@@ -46,19 +48,24 @@ def options_of(module: ModuleType) -> list[Option[Any]]:
 def load_components(plugin_names: Iterable[str], options: OptionSet | None = None) -> Components:
     """The options of the program and of plugins, added to `options` if there are some already.
 
-    It imports the plugins; those that cannot be imported are in `Components.errors`.
+    It imports them; what cannot be imported is left out, and said.
     """
     from geventcore.plugin.registry import load_plugin_class, unique
     from geventcore.plugins import PLUGINS
 
     components = Components(options if options is not None else OptionSet())
     for name in OPTION_MODULES:
-        components.options.add(*options_of(importlib.import_module(name)))
+        try:
+            module = importlib.import_module(name)
+        except ImportError as err:
+            components.missing_libraries.append(f"{name} cannot be loaded: {err}")
+        else:
+            components.options.add(*options_of(module))
     for name in unique(plugin_names):
         try:
             components.options.add(*load_plugin_class(name, PLUGINS).options)
         except PluginInitError as err:
-            components.errors.append(err)
+            components.plugin_errors.append(err)
         except ValueError as err:
-            components.errors.append(PluginInitError(f"plugin {name} cannot be loaded: {err}"))
+            components.plugin_errors.append(PluginInitError(f"plugin {name} cannot be loaded: {err}"))
     return components

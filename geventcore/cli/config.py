@@ -12,7 +12,6 @@ from geventcore.errors import ConfigError, GeventcoreError
 from geventcore.options import LoadedSettings, Option
 from geventcore.options.common import PLUGINS
 from geventcore.options.reference import reference_rst, sample_conf, value_text
-from geventcore.options.settings import DEFAULT_CONFIG_FILE
 
 
 @click.group()
@@ -32,7 +31,8 @@ def check(settings: LoadedSettings) -> int:
     errors = _add_components(settings)
     errors += [err for err in settings.errors() if str(err) not in map(str, errors)]
     warnings = settings.warnings
-    click.echo("checked: " + (", ".join(map(str, settings.files)) or f"only defaults, no {DEFAULT_CONFIG_FILE}"))
+    files = ", ".join(map(str, settings.files))
+    click.echo(f"checked: {files or f'only defaults, since {settings.config_file} does not exist'}")
     for err in errors:
         click.echo(f"error: {err}")
     for warning in warnings:
@@ -73,8 +73,8 @@ def reference(form: str) -> None:
     from geventcore.plugins import PLUGINS as PLUGIN_TABLE
 
     components = load_components(PLUGIN_TABLE)
-    for err in components.errors:
-        click.echo(f"left out: {err}", err=True)
+    for reason in [*components.missing_libraries, *components.plugin_errors]:
+        click.echo(f"left out: {reason}", err=True)
     click.echo((reference_rst if form == "rst" else sample_conf)(components.options), nl=False)
 
 
@@ -84,7 +84,7 @@ def _add_components(settings: LoadedSettings) -> list[GeventcoreError]:
         names = settings[PLUGINS]
     except ConfigError as err:
         return [err]
-    return [*load_components(names, settings.options).errors]
+    return [*load_components(names, settings.options).plugin_errors]
 
 
 def _shown(settings: LoadedSettings, option: Option[Any]) -> str:

@@ -181,6 +181,11 @@ class LoadedSettings:
         return option in self._sources.overrides or self._find(option) is not None
 
     @property
+    def config_file(self) -> Path | None:
+        """The main configuration file, whether it exists or not; `None` if no files are looked at."""
+        return self._sources.config_file
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The configuration files that were read, the main one first."""
         return tuple(self._files.paths)
