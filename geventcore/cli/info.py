@@ -23,7 +23,8 @@ def local_core(settings: LoadedSettings) -> Iterator[Core]:
     """A core without a network, its plugins loaded and the repository read."""
     start_logging(settings)
     settings.check()
-    core = Core(settings, create_monitor("pseudo", settings[IGNORE_FILES]))
+    ignored = settings[IGNORE_FILES]
+    core = Core(settings, create_monitor("pseudo", ignored))
     try:
         core.load()
         core.handle_file_events()

@@ -64,14 +64,14 @@ def command(settings: LoadedSettings, check: bool) -> int:
     settings.options.add(*NETWORK_OPTIONS, *core_class.options)
     settings.check()
     start_logging(settings, server=not check)
-    core = core_class(settings)
     if check:
-        return _check(core)
+        return _check(core_class(settings))
     try:
-        return 0 if core.run() else 1
+        return 0 if core_class(settings).run() else 1
     except GeventcoreError as err:
-        log.critical("The server cannot start: %s", err)
-        raise
+        # Standard error is one of the places that this goes to.
+        log.critical("The server cannot run: %s", err)
+        return 1
 
 
 def _check(core: NetworkCore) -> int:

@@ -25,7 +25,7 @@ from geventcore.plugin.interfaces import ClientRunHooks, Probing, Statistics
 from geventcore.render.guard import guarded, log_failure
 from geventcore.render.pipeline import build_configuration
 from geventcore.render.steps import run_hooks
-from geventcore.rpc.methods import exposed
+from geventcore.rpc.methods import XMLText, exposed
 from geventcore.rpc.service import Service
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class CoreMethods:
         return True
 
     @exposed("GetProbes")
-    def get_probes(self, address: Address) -> bytes:
+    def get_probes(self, address: Address) -> XMLText:
         """Get the probes that the client shall run, as a ``<probes>`` document."""
         root = etree.Element("probes")
         with self._core.lock.shared():
@@ -116,7 +116,7 @@ class CoreMethods:
                 except Exception as err:
                     log_failure(plugin, "get_probes", metadata, err)
                     raise critical(f"Unable to determine the probes of {metadata.hostname}: {err}") from err
-        return etree.tostring(root)
+        return XMLText(etree.tostring(root))
 
     @exposed("RecvProbeData")
     def receive_probe_data(self, address: Address, probe_data: str) -> bool:
@@ -152,12 +152,12 @@ class CoreMethods:
             return self._core.get_decisions(self.client_metadata(address), mode)
 
     @exposed("GetConfig")
-    def get_config(self, address: Address) -> bytes:
+    def get_config(self, address: Address) -> XMLText:
         """Get the client's configuration, an ASCII document without a declaration."""
         core = self._core
         with core.lock.shared():
             config = build_configuration(core, self.client_metadata(address))
-        return etree.tostring(config)
+        return XMLText(etree.tostring(config))
 
     @exposed("RecvStats")
     def receive_statistics(self, address: Address, statistics: str) -> bool:

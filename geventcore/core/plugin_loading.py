@@ -71,14 +71,14 @@ MISSING_PLUGINS = Option(
 def plugin_classes(names: Iterable[str], missing: str = "stop") -> list[type[Plugin]]:
     """The classes of the named plugins, each once.
 
-    One that cannot be found is a `PluginInitError`, or is left out if `missing` is ``skip``.
+    One that cannot be loaded is a `PluginInitError`; if `missing` is ``skip``, names that nobody knows are left out.
     """
     classes = []
     for name in unique(names):
         try:
             classes.append(load_plugin_class(name, PLUGINS))
         except PluginInitError as err:
-            if missing != "skip":
+            if missing != "skip" or name in PLUGINS:
                 raise
             log.error("%s; it is skipped", err)
     return classes

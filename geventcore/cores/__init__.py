@@ -8,6 +8,7 @@ To add one, write a module with a class that derives from `geventcore.core.netwo
 CORES: dict[str, str] = {
     "builtin": "geventcore.cores.builtin:BuiltinCore",
     "gevent": "geventcore.cores.gevent:GeventCore",
+    "multiprocessing": "geventcore.cores.multiprocessing:MultiprocessingCore",
 }
 
 #: Name of a core -> ``module:function`` that must run before anything else is imported in the process that serves.

@@ -86,19 +86,16 @@ class Conversation:
         self._parser = http1.RequestParser(limits)
         self._head: http1.RequestHead | None = None
         self._steps: list[Step] = []
-        self._in_request = False
         #: Whether a request was answered by its head alone, so that its body is still on its way.
         self.left_unread = False
 
     @property
     def is_idle(self) -> bool:
         """Whether no request has begun that is not answered."""
-        return not self._in_request and not self._steps
+        return self._head is None and self._parser.idle and not self._steps
 
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``b""`` if the peer has closed."""
-        if data:
-            self._in_request = True
         self._parser.receive_data(data)
 
     def timed_out(self, phase: Phase) -> None:
@@ -123,10 +120,9 @@ class Conversation:
     def _advance(self) -> None:
         event = self._parser.next_event()
         if event is http1.NEED_DATA:
-            phase = Phase.IDLE if not self._in_request else Phase.HEAD if self._head is None else Phase.BODY
+            phase = Phase.BODY if self._head is not None else Phase.IDLE if self._parser.idle else Phase.HEAD
             self._steps.append(Read(phase))
         elif isinstance(event, http1.RequestHead):
-            self._in_request = True
             self._begin(event)
         elif isinstance(event, http1.RequestBody):
             self._steps.append(Run(lambda: self._answer(event.data)))
@@ -171,6 +167,5 @@ class Conversation:
         is_head_only = head is not None and head.method == "HEAD"
         self._steps.append(Write([encoded_head, body] if body and not is_head_only else [encoded_head]))
         self._head = None
-        self._in_request = False
         if not keep_alive:
             self._steps.append(_CLOSE)

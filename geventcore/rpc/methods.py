@@ -18,6 +18,10 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 _MARK = "_exposed_as"
 
 
+class XMLText(bytes):
+    """A result that is an XML document in ASCII: it is sent as it is, without looking for what XML cannot hold."""
+
+
 def exposed(name: str) -> Callable[[FunctionT], FunctionT]:
     """Mark a method as callable over XML-RPC under `name`."""
 

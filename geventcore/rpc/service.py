@@ -14,7 +14,7 @@ from typing import Any
 from geventcore.errors import FAULT_OTHER, MetadataError, RequestError, RPCError
 from geventcore.metrics.timings import Timings
 from geventcore.rpc.access import AccessControl
-from geventcore.rpc.methods import MethodTable
+from geventcore.rpc.methods import MethodTable, XMLText
 from geventcore.rpc.peer import Peer
 from geventcore.tls.identity import PeerIdentity
 from geventcore.wire import basicauth, xmlrpc
@@ -120,6 +120,8 @@ class Service:
             log.error("%s: %s failed: %s: %s", peer, call.method, type(err).__name__, err, exc_info=err)
             return xmlrpc.dump_fault(_fault_code(err), str(err))
         try:
+            if isinstance(result, XMLText):
+                return xmlrpc.dump_string_response(result)
             return xmlrpc.dump_response(result)
         except (TypeError, ValueError, OverflowError) as err:
             log.error("%s: the result of %s cannot be sent: %s", peer, call.method, err)
