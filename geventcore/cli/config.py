@@ -91,7 +91,7 @@ def _shown(settings: LoadedSettings, option: Option[Any]) -> str:
     value = settings[option]
     if value is None:
         return "(unset)"
-    return "(hidden)" if option.secret else value_text(option, value)
+    return "(hidden)" if option.secret else value_text(option, value).replace("\n", "\\n")
 
 
 def _count(number: int, noun: str) -> str:

@@ -63,7 +63,7 @@ class Option(Generic[T]):
         """What it is called in messages: ``[server] repository``, or its longest flag if no file can set it."""
         if self.section:
             return f"[{self.section}] {self.key}"
-        return max((*self.flags, self.env or "", self.key), key=len) if not self.flags else max(self.flags, key=len)
+        return max(self.flags, key=len, default=self.env or self.key)
 
 
 class Settings(Protocol):

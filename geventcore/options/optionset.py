@@ -52,7 +52,7 @@ class OptionSet:
             sections.setdefault(option.section, []).append(option)
         return sections
 
-    def keys(self) -> dict[str, set[str]]:
+    def keys_by_section(self) -> dict[str, set[str]]:
         """Section -> keys that mean something in it, those of synonyms included."""
         sections: dict[str, set[str]] = {}
         for option in self._options:

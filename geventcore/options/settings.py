@@ -118,9 +118,11 @@ class LoadedSettings:
 
         Raises `ConfigError` if its text is not what the option accepts.
         """
-        if option not in self._values:
-            self._values[option] = self._value(option)
-        return cast("T", self._values[option])
+        try:
+            value = self._values[option]
+        except KeyError:
+            value = self._values[option] = self._value(option)
+        return cast("T", value)
 
     def _value(self, option: Option[Any]) -> Any:
         if option in self._sources.overrides:

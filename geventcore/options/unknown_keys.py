@@ -20,7 +20,7 @@ SECTION_LIKENESS = 0.85
 
 def unknown_key_warnings(files: ConfigFiles, options: OptionSet) -> list[str]:
     """One line for each thing in the files that is probably meant to be read and is not; with file and line."""
-    known = options.keys()
+    known = options.keys_by_section()
     warnings: list[str] = []
     for section in files.sections():
         if is_free(section):
