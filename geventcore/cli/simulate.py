@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -65,13 +66,30 @@ class FleetProgress:
 
 
 def run_fleet(fleet: Fleet, progress: FleetProgress) -> bool:
-    """Let the fleet make its runs; false if it was interrupted. What has come of it is in ``fleet.result``."""
-    with progress.shown():
+    """Let the fleet make its runs; false if SIGINT or SIGTERM ended that before its time.
+
+    What has come of it is in ``fleet.result``.
+    """
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    async def run() -> bool:
+        running = asyncio.ensure_future(fleet.run())
+        for number in signals:
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
         try:
-            asyncio.run(fleet.run())
-        except KeyboardInterrupt:
+            await running
+        except asyncio.CancelledError:
             return False
-    return True
+        return True
+
+    # The loop gives signals back their default actions, not those that they had.
+    handlers = {number: signal.getsignal(number) for number in signals}
+    try:
+        with progress.shown():
+            return asyncio.run(run())
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def read_clients_file(path: Path) -> list[tuple[str, str | None]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
@@ -174,7 +175,8 @@ def test_a_terminal_gets_a_progress_bar(tmp_path: Path) -> None:
     assert b"3 clients made 3 runs" in done.stdout
 
 
-def test_an_interrupted_simulation_prints_what_it_has(tmp_path: Path) -> None:
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_simulation_prints_what_it_has(tmp_path: Path, signal_number: int) -> None:
     stuck = threading.Event()
 
     def configuration(received: object) -> object:
@@ -191,7 +193,7 @@ def test_an_interrupted_simulation_prints_what_it_has(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
         )
         assert stuck.wait(60)
-        process.send_signal(2)
+        process.send_signal(signal_number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"0 clients made 0 runs" in out
