@@ -16,7 +16,7 @@ import resource
 import socket
 import threading
 import time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from geventcore.core import daemon
 from geventcore.core.base import Core
@@ -65,6 +65,13 @@ from geventcore.wire.http1 import HTTPLimits
 log = logging.getLogger(__name__)
 
 
+class Abortable(Protocol):
+    """An open connection, as far as draining is concerned."""
+
+    def abort(self) -> None:
+        """End it at once; may be called from any thread."""
+
+
 class NetworkCore(Core):
     """A core that listens.
 
@@ -91,7 +98,7 @@ class NetworkCore(Core):
         self._signals = SignalQueue()
         self._pid_file: daemon.PidFile | None = None
         self._start_report: daemon.StartReport | None = None
-        self._connections: dict[TLSStream, Conversation | None] = {}
+        self._connections: dict[Abortable, Conversation | None] = {}
         self._connections_changed = threading.Condition()
         self._draining = False
 
@@ -226,34 +233,54 @@ class NetworkCore(Core):
         """How many connections are open."""
         return len(self._connections)
 
-    def serve_connection(self, sock: socket.socket, address: tuple[Any, ...], waiter: Waiter) -> None:
-        """Serve one accepted connection to its end and close it; never raises what the peer can cause.
-
-        `waiter` waits for the socket in the way of the core.
-        """
+    def deadlines(self) -> Deadlines:
+        """How long each phase of a new connection may last."""
         settings = self.settings
         seconds = settings[REQUEST_TIMEOUT]
-        deadlines = Deadlines(
+        return Deadlines(
             handshake=settings[HANDSHAKE_TIMEOUT],
             idle=settings[IDLE_TIMEOUT],
             head=seconds,
             body=seconds,
             write=seconds,
         )
+
+    def new_conversation(self, peer: Peer) -> Conversation:
+        """The server's side of a new connection, once it is known who is at the other end."""
+        settings = self.settings
+        return Conversation(
+            self.service,
+            peer,
+            HTTPLimits(body_bytes=settings[MAX_BODY]),
+            gzip_level=settings[GZIP_LEVEL],
+            may_continue=lambda: not self._draining,
+        )
+
+    def track(self, connection: Abortable, conversation: Conversation | None) -> None:
+        """Note an open connection, and its conversation once there is one, so that it can be drained."""
+        with self._connections_changed:
+            self._connections[connection] = conversation
+
+    def untrack(self, connection: Abortable) -> None:
+        """Note that a connection is closed."""
+        with self._connections_changed:
+            self._connections.pop(connection, None)
+            self._connections_changed.notify_all()
+
+    def serve_connection(self, sock: socket.socket, address: tuple[Any, ...], waiter: Waiter) -> None:
+        """Serve one accepted connection to its end and close it; never raises what the peer can cause.
+
+        `waiter` waits for the socket in the way of the core.
+        """
+        deadlines = self.deadlines()
         peer = Peer(address)
         stream = TLSStream(self.tls, sock, waiter)
-        self._track(stream, None)
+        self.track(stream, None)
         try:
             stream.handshake(time.monotonic() + deadlines.handshake)
             peer = Peer(address, stream.peer_identity)
-            conversation = Conversation(
-                self.service,
-                peer,
-                HTTPLimits(body_bytes=settings[MAX_BODY]),
-                gzip_level=settings[GZIP_LEVEL],
-                may_continue=lambda: not self._draining,
-            )
-            self._track(stream, conversation)
+            conversation = self.new_conversation(peer)
+            self.track(stream, conversation)
             drive(conversation, stream, deadlines)
             stream.shutdown(time.monotonic() + deadlines.write, peer_is_sending=conversation.left_unread)
         except (TLSError, TimeoutError) as err:
@@ -264,13 +291,7 @@ class NetworkCore(Core):
             log.error("%s: %s", peer, err)
         finally:
             stream.close()
-            with self._connections_changed:
-                del self._connections[stream]
-                self._connections_changed.notify_all()
-
-    def _track(self, stream: TLSStream, conversation: Conversation | None) -> None:
-        with self._connections_changed:
-            self._connections[stream] = conversation
+            self.untrack(stream)
 
 
 def raise_descriptor_limit() -> None:

@@ -9,6 +9,8 @@ CORES: dict[str, str] = {
     "builtin": "geventcore.cores.builtin:BuiltinCore",
     "gevent": "geventcore.cores.gevent:GeventCore",
     "multiprocessing": "geventcore.cores.multiprocessing:MultiprocessingCore",
+    "tornado": "geventcore.cores.tornado:TornadoCore",
+    "twisted": "geventcore.cores.twisted:TwistedCore",
 }
 
 #: Name of a core -> ``module:function`` that must run before anything else is imported in the process that serves.

@@ -95,7 +95,7 @@ class TLSStream:
             raise
         self._state = _State.OPEN
         if self._connection is not None:
-            self._peer_identity = _identify(self._connection)
+            self._peer_identity = identify(self._connection)
 
     def receive(self, max_bytes: int, deadline: float) -> bytes:
         """What the peer has sent, at most `max_bytes` and at most one record; nothing if it has ended the stream."""
@@ -234,7 +234,7 @@ def _chunks(data: Buffer | Sequence[Buffer]) -> Iterator[Buffer]:
         yield short
 
 
-def _identify(connection: SSL.Connection) -> PeerIdentity | None:
+def identify(connection: SSL.Connection) -> PeerIdentity | None:
     """The identity in the peer's certificate, if there is one and it was verified.
 
     A resumed session has no chain, only the certificate that was verified when the session began. It may have expired

@@ -1,0 +1,108 @@
+"""The Tornado core: Tornado's event loop moves the bytes, a pool of threads does the work.
+
+The loop has a thread of its own; the main thread waits for signals. Needs ``geventcore[tornado]``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.tcpserver import TCPServer
+
+from geventcore.core.event_driven import EventDrivenConnection
+from geventcore.core.network import NetworkCore
+from geventcore.options import types
+from geventcore.options.option import Option
+
+THREADS = Option(
+    "tornado",
+    "threads",
+    types.integer(1),
+    20,
+    "How many threads of the Tornado core answer requests at once; connections are not limited by it.",
+)
+READ_BYTES = 65536
+
+
+class _Transport:
+    """A connection as `geventcore.core.event_driven` wants it."""
+
+    def __init__(self, stream: IOStream, loop: IOLoop, executor: ThreadPoolExecutor) -> None:
+        self._stream, self._loop, self._executor = stream, loop, executor
+
+    def write(self, data: bytes) -> None:
+        if not self._stream.closed():
+            # How the writing ends is told by the stream's being closed.
+            self._stream.write(data).add_done_callback(lambda future: future.exception())
+
+    def close(self) -> None:
+        if self._stream.writing():
+            self._loop.call_later(0.05, self.close)
+        else:
+            self._stream.close()
+
+    def abort(self) -> None:
+        self._loop.add_callback(self._stream.close)
+
+    def run(self, work: Callable[[], None], done: Callable[[], None]) -> None:
+        self._loop.add_future(self._loop.run_in_executor(self._executor, work), lambda _: done())
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
+        handle = self._loop.call_later(seconds, callback)
+        return lambda: self._loop.remove_timeout(handle)
+
+
+class _Server(TCPServer):
+    def __init__(self, core: TornadoCore) -> None:
+        super().__init__()
+        self._core = core
+
+    async def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        loop = IOLoop.current()
+        connection = EventDrivenConnection(self._core, address, _Transport(stream, loop, self._core.executor))
+        stream.set_close_callback(connection.connection_lost)
+        stream.set_nodelay(True)
+        try:
+            while True:
+                connection.data_received(await stream.read_bytes(READ_BYTES, partial=True))
+        except StreamClosedError:
+            connection.eof_received()
+
+
+class TornadoCore(NetworkCore):
+    """Serves connections from Tornado's event loop."""
+
+    name: ClassVar[str] = "tornado"
+    options: ClassVar[tuple[Option[Any], ...]] = (*NetworkCore.options, THREADS)
+
+    def _run(self) -> bool:
+        self.executor = ThreadPoolExecutor(self.settings[THREADS], thread_name_prefix="worker")
+        self._started = threading.Event()
+        return True
+
+    def _block(self) -> None:
+        thread = threading.Thread(target=self._loop_forever, name="event loop")
+        thread.start()
+        self._started.wait()
+        self.ready()
+        self.wait_for_termination()
+        self._loop.add_callback(self._server.stop)
+        self.drain()
+        self._loop.add_callback(self._loop.stop)
+        thread.join()
+        self.executor.shutdown(wait=False)
+
+    def _loop_forever(self) -> None:
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        self._loop = IOLoop.current()
+        self._server = _Server(self)
+        self._server.add_sockets(self.listeners)
+        self._loop.add_callback(self._started.set)
+        self._loop.start()
+        self._loop.close(all_fds=True)
