@@ -13,6 +13,7 @@ import os
 import pwd
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,19 @@ class StartReport:
             self._write = -1
 
 
-def detach() -> StartReport:
+def fork_into_background() -> None:
+    """Go on in a process that has no terminal, no controlling session and no standard streams."""
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    if null > 2:
+        os.close(null)
+
+
+def detach(into_background: Callable[[], None] = fork_into_background) -> StartReport:
     """Go on as a daemon; the process that was started never returns from here, it exits with the result."""
     report = StartReport()
     sys.stdout.flush()
@@ -114,15 +127,8 @@ def detach() -> StartReport:
     if os.fork():
         os._exit(report.await_result())
     report.in_daemon()
-    os.setsid()
-    if os.fork():
-        os._exit(0)
+    into_background()
     os.chdir("/")
-    null = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(null, standard)
-    if null > 2:
-        os.close(null)
     return report
 
 

@@ -33,6 +33,7 @@ from geventcore.core.network_options import (
     PID_FILE,
     REQUEST_TIMEOUT,
 )
+from geventcore.core.service_manager import ServiceManager
 from geventcore.core.signals import RELOADING, REOPENING_LOGS, TERMINATING, SignalQueue
 from geventcore.errors import GeventcoreError, TLSError
 from geventcore.log import reopen_log_files
@@ -96,6 +97,7 @@ class NetworkCore(Core):
             self.timings,
         )
         self._signals = SignalQueue()
+        self._service_manager = ServiceManager()
         self._pid_file: daemon.PidFile | None = None
         self._start_report: daemon.StartReport | None = None
         self._connections: dict[Abortable, Conversation | None] = {}
@@ -142,10 +144,14 @@ class NetworkCore(Core):
             return True
         identity = daemon.Identity(settings[USER], settings[GROUP], settings[UMASK])
         self._pid_file = daemon.PidFile(path, identity)
-        self._start_report = daemon.detach()
+        self._start_report = daemon.detach(self.into_background)
         self._pid_file.write()
         daemon.drop_privileges(identity)
         return True
+
+    def into_background(self) -> None:
+        """Go on in a process in the background; a core whose library does that itself has its own way."""
+        daemon.fork_into_background()
 
     def load(self) -> None:
         """Load plugins, and make their methods callable."""
@@ -164,6 +170,15 @@ class NetworkCore(Core):
             log.info("%s listens on %s", self.statistics_name, socket_name(sock))
         if self._start_report is not None:
             self._start_report.send("")
+        self._service_manager.ready()
+        interval = self._service_manager.watchdog_interval
+        if interval is not None:
+            self._start_thread("service manager", lambda: self._say_alive(interval))
+
+    def _say_alive(self, interval: float) -> None:
+        # A thread, or greenlet, of its own: if nothing runs any more, this does not either.
+        while not self._terminate.wait(interval):
+            self._service_manager.alive()
 
     def _load_tls(self) -> ServerContext:
         settings = self.settings
@@ -194,17 +209,20 @@ class NetworkCore(Core):
 
     def reload(self) -> None:
         """Read the configuration, certificates and keys again. Connections go on; a mistake keeps what was."""
+        self._service_manager.reloading()
         self.reload_settings()
         try:
             self.tls = self._load_tls()
         except TLSError as err:
             log.error("Certificates are not reloaded: %s", err)
+        self._service_manager.ready()
 
     def drain(self) -> None:
         """Let requests that are under way finish, close the idle connections; called by `_block` at its end.
 
         What is not finished after ``[server] drain_timeout`` is cut off.
         """
+        self._service_manager.stopping()
         deadline = time.monotonic() + self.settings[DRAIN_TIMEOUT]
         self._draining = True
         with self._connections_changed:

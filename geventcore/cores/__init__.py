@@ -7,6 +7,7 @@ To add one, write a module with a class that derives from `geventcore.core.netwo
 #: Name in ``[server] core`` -> ``module:class``.
 CORES: dict[str, str] = {
     "builtin": "geventcore.cores.builtin:BuiltinCore",
+    "cherrypy": "geventcore.cores.cherrypy:CherryPyCore",
     "gevent": "geventcore.cores.gevent:GeventCore",
     "multiprocessing": "geventcore.cores.multiprocessing:MultiprocessingCore",
     "tornado": "geventcore.cores.tornado:TornadoCore",

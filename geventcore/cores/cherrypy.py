@@ -1,0 +1,141 @@
+"""The CherryPy core: CherryPy's bus starts and stops it, its server accepts and has the threads.
+
+What CherryPy's own server would do in the accepting thread, the TLS handshake, happens in a worker here, as does
+everything else: a connection is handed to `NetworkCore.serve_connection`, so one that says nothing costs one worker and
+nobody else's time. The bus handles signals and becomes a daemon. Needs ``geventcore[cherrypy]``.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import Any, ClassVar
+
+from cheroot.server import HTTPServer
+from cheroot.workers.threadpool import ThreadPool
+from cherrypy.process.plugins import Daemonizer, SignalHandler
+from cherrypy.process.servers import ServerAdapter
+from cherrypy.process.wspbus import Bus
+
+from geventcore.core.listening import BACKLOG, socket_name
+from geventcore.core.network import NetworkCore
+from geventcore.log import reopen_log_files
+from geventcore.options import types
+from geventcore.options.option import Option
+from geventcore.options.settings import LoadedSettings
+from geventcore.tls.waiter import SelectWaiter
+
+log = logging.getLogger(__name__)
+
+THREADS = Option(
+    "cherrypy",
+    "threads",
+    types.integer(1),
+    100,
+    "How many connections the CherryPy core serves at once; accepted ones wait for a free thread.",
+)
+
+
+class _Connection:
+    """What CherryPy's server makes of an accepted socket, and gives to a worker."""
+
+    remote_addr = ""
+    remote_port = 0
+    ssl_env: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, server: _Server, sock: socket.socket, makefile: object) -> None:
+        self.server = server
+        self.socket = sock
+        self.last_used = 0.0
+        #: CherryPy looks at ``rfile.closed`` before it cuts a connection off.
+        self.rfile = self
+        self.closed = False
+
+    def communicate(self) -> bool:
+        """Serve the connection to its end; it is never kept by CherryPy."""
+        self.server.core.serve_connection(self.socket, (self.remote_addr, self.remote_port), self.server.waiter)
+        return False
+
+    def close(self) -> None:
+        """Close the socket, if it still is open."""
+        self.closed = True
+        self.socket.close()
+
+
+class _Server(HTTPServer):
+    """CherryPy's server on a socket that is open already."""
+
+    ConnectionClass = _Connection
+
+    def __init__(self, core: CherryPyCore, sock: socket.socket, threads: int) -> None:
+        address = sock.getsockname()
+        super().__init__((address[0], address[1]), gateway=None)
+        self.core = core
+        self.waiter = SelectWaiter()
+        self.request_queue_size = BACKLOG
+        self.requests = ThreadPool(self, min=threads, max=threads)
+        self.shutdown_timeout = 1
+        self._listener = sock
+
+    def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:
+        """Use the open socket."""
+        self.socket = self._listener
+        return self._listener
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        """Log what the server has to say."""
+        log.log(level, "%s", msg, exc_info=traceback)
+
+    def stop(self) -> None:
+        """Stop accepting, then let requests that are under way finish."""
+        self._listener.close()
+        self.core.drain()
+        super().stop()
+
+
+class _Bus(Bus):  # type: ignore[misc]  # untyped
+    """CherryPy's bus; its messages go to the log."""
+
+    def log(self, msg: str = "", level: int = logging.DEBUG, traceback: bool = False) -> None:
+        log.log(min(level, logging.DEBUG) if level <= logging.INFO else level, "%s", msg, exc_info=traceback)
+
+
+class CherryPyCore(NetworkCore):
+    """Serves each connection in a thread of CherryPy's pool."""
+
+    name: ClassVar[str] = "cherrypy"
+    options: ClassVar[tuple[Option[Any], ...]] = (*NetworkCore.options, THREADS)
+
+    def __init__(self, settings: LoadedSettings) -> None:
+        super().__init__(settings)
+        self._bus = _Bus()
+
+    def into_background(self) -> None:
+        """Let the bus make this process a daemon. It clears the umask, which privileges are dropped with again."""
+        Daemonizer(self._bus).start()
+
+    def _run(self) -> bool:
+        for sock in self.listeners:
+            log.debug("CherryPy serves on %s", socket_name(sock))
+            ServerAdapter(self._bus, _Server(self, sock, self.settings[THREADS])).subscribe()
+        handler = SignalHandler(self._bus)
+        handler.handlers = {
+            "SIGTERM": self.terminate,
+            "SIGINT": self.terminate,
+            "SIGHUP": self.reload,
+            "SIGUSR1": reopen_log_files,
+        }
+        handler.subscribe()
+        return True
+
+    def _block(self) -> None:
+        self._bus.start()
+        self.ready()
+        self._bus.block()
+
+    def terminate(self) -> None:
+        """Ask the bus to end the server."""
+        if not self.is_terminating:
+            super().terminate()
+            log.info("Told to end")
+            self._bus.exit()
