@@ -30,9 +30,10 @@ from pathlib import Path
 from contrib.bench.load import PREPARED
 from contrib.bench.measurement import Measurement, table
 from contrib.bench.meter import Meter
-from contrib.bench.servers import SERVERS, BenchServer
-from tests.peers.certificates import CertificateAuthority
+from contrib.bench.servers import SERVERS
+from tests.peers.certificates import CertificateFiles
 from tests.peers.environment import REPOSITORY_ROOT, PeerError
+from tests.peers.server import Startable
 from tests.peers.sites import Sections, ServerSite
 from tests.repositories.generate import Shape, generate
 
@@ -58,7 +59,7 @@ class Contestant:
     """
 
     name: str
-    server: BenchServer
+    server: Startable
     options: Sections
 
 
@@ -77,7 +78,7 @@ class Arena:
         self._directory = directory
         self._repository = directory / "repository"
         generate(self._repository, shape)
-        self._authority = CertificateAuthority(directory / "certificates")
+        self._authority = CertificateFiles(directory / "certificates")
         self._certificate = self._authority.server()
 
     def turn(self, contestant: Contestant, level: int, limits: Limits, measurement: Measurement) -> None:

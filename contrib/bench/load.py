@@ -228,7 +228,8 @@ class Load:
         cpu = time.process_time()
         begun = now = time.monotonic()
         started = 0
-        next_sweep = now + 1.0
+        sweep_seconds = min(1.0, self._patience.silence_seconds)
+        next_sweep = now + sweep_seconds
         while now - begun < seconds:
             while self._underway < self._result.concurrency and started < runs:
                 started += 1
@@ -237,7 +238,7 @@ class Load:
                 self._begin(_Run(client, self._prepared[client.profile], time.monotonic()))
             if not self._underway:
                 break
-            wait = min(seconds - (now - begun), 0.5)
+            wait = min(seconds - (now - begun), next_sweep - now)
             if self._retries:
                 wait = min(wait, self._retries[0][0] - now)
             for descriptor, _ in self._poll.poll(max(wait, 0.0)):
@@ -246,7 +247,7 @@ class Load:
             while self._retries and self._retries[0][0] <= now:
                 self._begin(heapq.heappop(self._retries)[2])
             if now >= next_sweep:
-                next_sweep = now + 1.0
+                next_sweep = now + sweep_seconds
                 self._drop_silent(now)
         result = self._result
         result.seconds = time.monotonic() - begun

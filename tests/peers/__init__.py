@@ -4,5 +4,5 @@ talk to and compare with. Nothing here needs pytest.
 * `environment`: the interpreters, and the virtual environments built for them
 * `sites`: a `bcfg2.conf` and a set of temporary directories for one client or one server
 * `client`, `server`: running them
-* `certificates`: a certificate authority for one test
+* `certificates`: the files of a certificate authority
 """

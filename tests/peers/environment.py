@@ -164,13 +164,13 @@ def _built(interpreter: Interpreter, creation: Sequence[Sequence[str]]) -> Envir
     if _note(directory) == wanted:
         return environment
     peers_directory().mkdir(parents=True, exist_ok=True)
-    with _locked(peers_directory() / "lock"):
+    with _locked(peers_directory() / "lock") as lock:
         if _note(directory) == wanted:
             return environment
         shutil.rmtree(directory, ignore_errors=True)
         for command in creation:
-            _build_step([argument.replace("{directory}", str(directory)) for argument in command])
-        _build_step([str(directory / "bin" / "pip"), "install", *REQUIREMENTS])
+            _build_step([argument.replace("{directory}", str(directory)) for argument in command], lock)
+        _build_step([str(directory / "bin" / "pip"), "install", *REQUIREMENTS], lock)
         note = directory / f"{_NOTE}.new"
         note.write_text(json.dumps(wanted))
         note.rename(directory / _NOTE)
@@ -185,7 +185,8 @@ def _note(directory: Path) -> object:
         return None
 
 
-def _build_step(command: Sequence[str]) -> None:
+def _build_step(command: Sequence[str], lock: int) -> None:
+    """Run a command; it inherits the lock, so that it keeps others out even if it outlives this process."""
     try:
         done = subprocess.run(
             command,
@@ -195,6 +196,7 @@ def _build_step(command: Sequence[str]) -> None:
             errors="replace",
             timeout=_BUILD_TIMEOUT_SECONDS,
             env=clean_environ(),
+            pass_fds=[lock],
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -204,8 +206,8 @@ def _build_step(command: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file; the system releases it whatever becomes of this process."""
+def _locked(path: Path) -> Iterator[int]:
+    """Hold the lock file, which is given as a descriptor; the system releases it whatever becomes of its holders."""
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle.fileno()
