@@ -12,7 +12,8 @@ PACKAGE = Path(geventcore.__file__).parent
 
 #: The rows, highest first; the same as in docs/design.
 ROWS = (
-    ("cli", "__main__"),
+    ("__main__",),
+    ("cli",),
     ("cores", "lint", "dashboard", "fleet", "sample_site"),
     ("core",),
     ("render", "rpc", "plugins"),
