@@ -8,10 +8,17 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "geventcore" / "__init__.py").read_text(), re.MULTILINE)[1]
 
+#: What not every site needs. The server says which one is missing when it is asked for something that needs it.
 RUNTIME_EXTRAS = {
+    "cherrypy": ["cheroot>=10.0", "CherryPy>=18.9"],
     "templates": ["Genshi>=0.7.7", "Jinja2>=3.1"],
+    "tornado": ["tornado>=6.4"],
+    "twisted": ["Twisted>=23.10"],
     "yaml": ["PyYAML>=6.0"],
 }
+
+#: What the documentation is made with. The tests build it, too.
+DOCS = ["furo>=2024.8", "sphinx>=7.4", "sphinx-click>=6.0"]
 
 setup(
     name="geventcore",
@@ -51,7 +58,7 @@ setup(
     extras_require={
         **RUNTIME_EXTRAS,
         "all": [requirement for extra in RUNTIME_EXTRAS.values() for requirement in extra],
-        "test": ["hypothesis>=6.100", "pytest>=8.0"],
-        "dev": ["lxml-stubs>=0.5", "mypy>=1.11", "ruff>=0.6", "sphinx>=7.2", "types-gevent>=24.2", "types-PyYAML>=6.0"],
+        "test": [*DOCS, "hypothesis>=6.100", "pytest>=8.0"],
+        "dev": [*DOCS, "lxml-stubs>=0.5", "mypy>=1.11", "ruff>=0.6", "types-gevent>=24.2", "types-PyYAML>=6.0"],
     },
 )
