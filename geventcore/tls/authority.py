@@ -148,9 +148,10 @@ class Authority:
         """
         try:
             certificate = x509.load_pem_x509_certificate(certificate_pem)
-            certificate.verify_directly_issued_by(self._certificate)
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
-            raise TLSError("cannot revoke: this is no certificate that this authority has issued") from error
+        except ValueError as error:
+            raise TLSError("cannot revoke: this is no certificate in PEM format") from error
+        if not has_issued(self._certificate, certificate):
+            raise TLSError("cannot revoke: this authority has not issued the certificate")
         self._revoked[certificate.serial_number] = (
             x509.RevokedCertificateBuilder()
             .serial_number(certificate.serial_number)
@@ -188,6 +189,15 @@ class Authority:
         except x509.ExtensionNotFound:
             return x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def has_issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Whether a certificate bears the name and the signature of an authority."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def write_private(path: Path, data: bytes) -> None:

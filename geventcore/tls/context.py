@@ -22,7 +22,8 @@ from OpenSSL import SSL, crypto
 
 from geventcore.errors import TLSError
 from geventcore.tls import reasons
-from geventcore.tls.library import disable_auto_retry
+from geventcore.tls.authority import has_issued
+from geventcore.tls.library import MODE_NO_AUTO_CHAIN, disable_auto_retry
 from geventcore.tls.pem import read_certificates, read_crls, read_private_key, refusal
 
 logger = logging.getLogger(__name__)
@@ -105,10 +106,11 @@ def build_server_context(
     _check_protocol(protocol, protocol_is_explicit)
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     _set_policy(context, session_tickets)
+    authorities = [] if files.ca is None else read_certificates(CA_SETTING, files.ca)
     pairs = [(files.certificate, files.key), *files.additional]
-    expires = min(_use_pair(context, certificate, key) for certificate, key in pairs)
+    expires = min(_use_pair(context, certificate, key, authorities) for certificate, key in pairs)
     if files.ca is not None:
-        _use_authorities(context, files.ca, files.crl)
+        _use_authorities(context, files.ca, authorities, files.crl)
     elif files.crl is not None:
         raise TLSError(f"{CRL_SETTING}: {files.crl} is of no use without {CA_SETTING}")
     return ServerContext(files, files.ca is not None, expires, context)
@@ -132,7 +134,7 @@ def _set_policy(context: SSL.Context, session_tickets: bool) -> None:
     # Clients close without close_notify. That ends the stream; it is no error after which nothing could be sent.
     context.set_options(SSL.OP_IGNORE_UNEXPECTED_EOF)
     # pyOpenSSL adds partial writes and moving write buffers, which non-blocking sockets need, on its own.
-    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS | MODE_NO_AUTO_CHAIN)
     # Tickets keep the state at the client. The cache would keep up to 20,000 sessions per process here.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_session_id(b"geventcore")
@@ -141,7 +143,9 @@ def _set_policy(context: SSL.Context, session_tickets: bool) -> None:
         context.set_options(SSL.OP_NO_TICKET)
 
 
-def _use_pair(context: SSL.Context, certificate_path: Path, key_path: Path) -> datetime:
+def _use_pair(
+    context: SSL.Context, certificate_path: Path, key_path: Path, authorities: list[x509.Certificate]
+) -> datetime:
     """Add a certificate, its chain and its key. Returns when the certificate ends."""
     chain = read_certificates(CERTIFICATE_SETTING, certificate_path)
     key = read_private_key(KEY_SETTING, key_path)
@@ -157,6 +161,9 @@ def _use_pair(context: SSL.Context, certificate_path: Path, key_path: Path) -> d
     try:
         # From the file, because only so does every kind of key get a chain of its own.
         context.use_certificate_chain_file(certificate_path)
+        if len(chain) == 1:
+            for issuer in _intermediates(leaf, authorities):
+                context.add_extra_chain_cert(issuer)
         context.use_privatekey(key)
         context.check_privatekey()
     except SSL.Error as error:
@@ -166,8 +173,22 @@ def _use_pair(context: SSL.Context, certificate_path: Path, key_path: Path) -> d
     return leaf.not_valid_after_utc
 
 
-def _use_authorities(context: SSL.Context, ca: Path, crl: Path | None) -> None:
-    authorities = read_certificates(CA_SETTING, ca)
+def _intermediates(leaf: x509.Certificate, authorities: list[x509.Certificate]) -> list[x509.Certificate]:
+    """The chain between a certificate and its root, for sites that have intermediate ones in the CA file only."""
+    chain = [leaf]
+    while True:
+        issuers = (
+            authority
+            for authority in authorities
+            if authority.subject != authority.issuer and authority not in chain and has_issued(authority, chain[-1])
+        )
+        issuer = next(issuers, None)
+        if issuer is None:
+            return chain[1:]
+        chain.append(issuer)
+
+
+def _use_authorities(context: SSL.Context, ca: Path, authorities: list[x509.Certificate], crl: Path | None) -> None:
     store = context.get_cert_store()
     assert store is not None, "every context has a store"
     for authority in authorities:

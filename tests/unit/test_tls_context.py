@@ -20,11 +20,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from OpenSSL import SSL
-from tls_peers import Site, serve, soon, stream_to, trusting
 
 from geventcore.errors import TLSError
 from geventcore.tls.authority import Authority
 from geventcore.tls.context import ServerContext, TLSFiles, build_server_context
+from tests.unit.tls_peers import Site, serve, soon, stream_to
 
 
 @pytest.fixture
@@ -272,22 +272,30 @@ def test_chain_with_intermediate_authority_satisfies_a_client_that_knows_only_th
     exchange(build_server_context(TLSFiles(certificate, key, None)), site.client())
 
 
-def test_each_kind_of_key_serves_its_clients_with_its_own_chain(site: Site) -> None:
-    """The clients trust different roots, so a wrong certificate or a wrong chain fails the handshake."""
-    rsa_root = Authority.create("RSA root", key_type="rsa")
-    rsa_middle = rsa_root.issue_authority("RSA middle", key_type="rsa")
-    issued = rsa_middle.issue("localhost", key_type="rsa")
-    certificate = site.write("rsa.pem", issued.certificate_pem + rsa_middle.certificate_pem)
+def test_chain_is_completed_from_the_ca_file(site: Site) -> None:
+    middle = site.authority.issue_authority("Middle CA")
+    site.certificate, site.key = site.write_pair("leaf", middle.issue("localhost"))
+    client = site.client()
+    site.ca = site.write("all.pem", Authority.create("Other CA").certificate_pem + middle.certificate_pem)
+    exchange(site.context(), client)
+
+
+def test_each_kind_of_key_comes_with_its_own_chain(site: Site) -> None:
+    root = Authority.create("RSA root", key_type="rsa")
+    middle = root.issue_authority("RSA middle", key_type="rsa")
+    issued = middle.issue("rsa.example.org", key_type="rsa")
+    certificate = site.write("rsa.pem", issued.certificate_pem + middle.certificate_pem)
     key = site.write("rsa.key", issued.key_pem)
     context = build_server_context(replace(site.files(), additional=((certificate, key),)))
-    for authority, cipher in (
-        (site.authority, "ECDHE-ECDSA-AES128-GCM-SHA256"),
-        (rsa_root, "ECDHE-RSA-AES128-GCM-SHA256"),
+    for cipher, names in (
+        (b"ECDHE-ECDSA-AES128-GCM-SHA256", ["CN=localhost"]),
+        (b"ECDHE-RSA-AES128-GCM-SHA256", ["CN=rsa.example.org", "CN=RSA middle"]),
     ):
-        client = trusting(authority, site.directory)
-        client.maximum_version = ssl.TLSVersion.TLSv1_2
-        client.set_ciphers(cipher)
-        exchange(context, client)
+        client = memory_client(SSL.TLS1_2_VERSION, cipher)
+        in_memory(context.connection(None), client, "do_handshake")
+        chain = client.get_peer_cert_chain(as_cryptography=True)
+        assert chain is not None
+        assert [certificate.subject.rfc4514_string() for certificate in chain] == names
 
 
 def test_self_signed_server_certificate_may_be_its_own_ca(site: Site) -> None:
@@ -407,12 +415,17 @@ def in_memory(server: SSL.Connection, client: SSL.Connection, step: str) -> None
             return
 
 
-def memory_client(version: int) -> SSL.Connection:
+def memory_client(version: int, ciphers: bytes = b"DEFAULT") -> SSL.Connection:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_cipher_list(ciphers)
     context.set_max_proto_version(version)
     client = SSL.Connection(context)
     client.set_connect_state()
     return client
+
+
+def test_idle_connections_keep_no_buffers(site: Site) -> None:
+    assert site.context()._context.set_mode(0) & SSL.MODE_RELEASE_BUFFERS
 
 
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
