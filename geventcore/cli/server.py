@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 
 def _load(path: str) -> Any:
-    module, _, name = path.partition(":")
+    """The object at ``module:name`` or ``module.name``."""
+    module, _, name = path.replace(":", ".").rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
@@ -36,15 +37,23 @@ def prepare_process(name: str) -> None:
 
 
 def load_core_class(name: str, settings: LoadedSettings) -> type[NetworkCore]:
-    """The class of a core; `ConfigError` if there is none of that name, or a library that it needs is missing."""
-    if name not in CORES:
+    """The class of a core, by its name in the table or, for a site's own, as ``package.module:Class``.
+
+    `ConfigError` if there is none, or a library that it needs is missing.
+    """
+    from geventcore.core.network import NetworkCore
+
+    where = f"{settings.source_of(CORE)}: {CORE.label} = {name}"
+    if name not in CORES and "." not in name and ":" not in name:
         raise ConfigError(
-            f"{settings.source_of(CORE)}: {CORE.label} = {name}: expected one of {', '.join(sorted(CORES))}, or best"
+            f"{where}: expected one of {', '.join(sorted(CORES))}, best, or package.module:Class for a core of your own"
         )
     try:
-        core_class: type[NetworkCore] = _load(CORES[name])
-    except ImportError as err:
-        raise ConfigError(f"{CORE.label} = {name}: this core cannot be used here: {err}") from err
+        core_class = _load(CORES.get(name, name))
+    except (ImportError, AttributeError, TypeError, ValueError) as err:
+        raise ConfigError(f"{where}: this core cannot be used here: {err}") from err
+    if not (isinstance(core_class, type) and issubclass(core_class, NetworkCore)):
+        raise ConfigError(f"{where}: {core_class!r} is not a class that derives from NetworkCore")
     return core_class
 
 

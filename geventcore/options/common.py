@@ -102,7 +102,8 @@ CORE = Option(
     "gevent",
     "Which server core serves the clients.\n\n"
     "gevent serves thousands of clients at once and is the right one unless a plugin cannot live with it. The others "
-    "are builtin (threads), multiprocessing and cherrypy. The older name of this option is backend; best is gevent.",
+    "are builtin (threads), multiprocessing and cherrypy. package.module:Class is a core of the site's own. The older "
+    "name of this option is backend; best is gevent.",
     synonyms=(("server", "backend"),),
 )
 
