@@ -85,7 +85,7 @@ class Authenticator:
         client = table.get(name)
         auth = self.type_of(client)
         if identity is None and auth == "cert":
-            raise _RefusedError(f"client {name} has to show a certificate")
+            raise _RefusedError(f"client {name!r} has to show a certificate")
         if identity is not None or user == ADDRESS_USER:
             self._check_address(name, client, address)
         if identity is not None and auth != "cert+password":
@@ -93,7 +93,7 @@ class Authenticator:
                 self._resolver.remember(address, name)
             return
         if not self._password_fits(client, password):
-            raise _RefusedError(f"client {name} gave a wrong password")
+            raise _RefusedError(f"client {name!r} gave a wrong password")
         if user != ADDRESS_USER:
             self._resolver.remember(address, name)
 
@@ -104,11 +104,11 @@ class Authenticator:
         owners = self._resolver.owners(address)
         if owners:
             if name.lower() not in owners:
-                raise _RefusedError(f"{normal_address(str(address[0]))} is not an address of client {name}")
+                raise _RefusedError(f"{normal_address(str(address[0]))} is not an address of client {name!r}")
             return
         owner = self._resolver.resolve(address)
         if owner != name.lower():
-            raise MetadataConsistencyError(f"the address is that of {owner}, not of client {name}")
+            raise MetadataConsistencyError(f"the address is that of {owner}, not of client {name!r}")
 
     def _password_fits(self, client: Client | None, password: str) -> bool:
         accepted = [client.password if client is not None else None]

@@ -26,7 +26,7 @@ def graph_lines(
         colors: fill colours for the categories, used in turn.
         only_groups: leave out all other groups.
     """
-    shown = groups.names | instances.keys()
+    shown = frozenset(groups.declared) | instances.keys()
     if only_groups is not None:
         shown &= frozenset(only_groups)
     color_of = _category_colors(groups, colors)
@@ -55,7 +55,7 @@ def graph_lines(
 
 
 def _category_colors(groups: GroupTable, colors: Sequence[str]) -> dict[str, str]:
-    categories = {category for name in groups.names if (category := groups.category_of(name)) is not None}
+    categories = {category for name in groups.declared if (category := groups.category_of(name)) is not None}
     return dict(zip(sorted(categories), cycle(colors or ("white",)), strict=False))
 
 

@@ -24,8 +24,9 @@ from geventcore.plugins.metadata.authentication import AUTHENTICATION, Authentic
 from geventcore.plugins.metadata.clients import Client, ClientTable
 from geventcore.plugins.metadata.clients_file import ClientsFile
 from geventcore.plugins.metadata.graph import graph_lines
-from geventcore.plugins.metadata.groups import GroupTable, join, resolve
+from geventcore.plugins.metadata.groups import GroupTable
 from geventcore.plugins.metadata.groups_file import GroupsFile
+from geventcore.plugins.metadata.resolution import Membership, Resolution
 from geventcore.tls.identity import PeerIdentity
 
 USE_DATABASE = Option(
@@ -38,7 +39,7 @@ USE_DATABASE = Option(
 
 #: Longer versions are refused; real ones are shorter than 20 characters.
 _LONGEST_VERSION = 255
-#: Of more suppressed groups than this it is not remembered that they were reported.
+#: How many reports are remembered, so that each is made once.
 _REPORTED_LIMIT = 100_000
 
 
@@ -146,39 +147,50 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
             version_info=ClientVersion.parse(client.version),
             query=self._query,
         )
+        membership = Membership()
         for name in client.profiles:
-            joined = join(groups, client.name, name, metadata.groups, metadata.categories, self._report_suppressed)
+            joined = membership.join(name, groups.category_of(name))
             if joined and metadata.profile is None and groups.is_profile(name):
                 metadata.profile = name
-        self._resolve(groups, metadata)
-        if not metadata.groups and groups.default is not None:
-            join(groups, client.name, groups.default, metadata.groups, metadata.categories, self._report_suppressed)
-            self._resolve(groups, metadata)
-        metadata.bundles = groups.bundles_of(metadata.groups)
+        resolution = groups.resolve(client.name, membership)
+        if not resolution.groups and groups.default is not None:
+            membership = Membership(set(), dict(resolution.categories), list(resolution.suppressed))
+            membership.join(groups.default, groups.category_of(groups.default))
+            resolution = groups.resolve(client.name, membership)
+        self._take_over(resolution, metadata)
         if metadata.profile is None:
             metadata.profile = min(filter(groups.is_profile, metadata.groups), default=None)
         return metadata
 
-    def _resolve(self, groups: GroupTable, metadata: ClientMetadata) -> None:
-        resolve(groups, metadata.hostname, metadata.groups, metadata.categories, self._report_suppressed)
+    def _take_over(self, resolution: Resolution, metadata: ClientMetadata) -> None:
+        metadata.groups = set(resolution.groups)
+        metadata.categories = dict(resolution.categories)
+        metadata.bundles |= resolution.bundles
+        client = metadata.hostname
+        for group, category, holder in resolution.suppressed:
+            if self._is_news(client, group):
+                self.log.warning(
+                    "Client %s does not get group %s: of category %s it has %s already", client, group, category, holder
+                )
+        if resolution.is_contradictory and self._is_news(client, ""):
+            self.log.error("The rules in groups.xml contradict each other for client %s and were given up", client)
 
-    def _report_suppressed(self, client: str, group: str, category: str, holder: str) -> None:
-        """Say that a client does not get a group; once, until the files change."""
-        if (client, group) not in self._reported:
-            if len(self._reported) < _REPORTED_LIMIT:
-                self._reported.add((client, group))
-            self.log.warning(
-                "Client %s does not get group %s: of category %s it is in %s already", client, group, category, holder
-            )
+    def _is_news(self, subject: str, group: str) -> bool:
+        """Whether something was not reported since the files changed. Of very many things it is always news."""
+        if (subject, group) in self._reported:
+            return False
+        if len(self._reported) < _REPORTED_LIMIT:
+            self._reported.add((subject, group))
+        return True
 
     def merge_additional_groups(self, metadata: ClientMetadata, groups: Iterable[str]) -> None:
         table = self._groups()
         given = sorted(groups) if isinstance(groups, set | frozenset) else list(groups)
+        membership = Membership(metadata.groups, metadata.categories)
         for name in given:
             if name not in metadata.groups:
-                join(table, metadata.hostname, name, metadata.groups, metadata.categories, self._report_suppressed)
-        self._resolve(table, metadata)
-        metadata.bundles |= table.bundles_of(metadata.groups)
+                membership.join(name, table.category_of(name))
+        self._take_over(table.resolve(metadata.hostname, membership), metadata)
         if not metadata.profile:
             metadata.profile = next(filter(table.is_profile, given), table.default)
 
@@ -196,8 +208,7 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
             if group.name not in table.declared and (known is None or known.source == source):
                 self.groups_file.replace_table(lambda latest: latest.with_dynamic(group, source))
                 return
-        if (source, group.name) not in self._reported:
-            self._reported.add((source, group.name))
+        if self._is_news(source, group.name):
             owner = "groups.xml" if known is None else known.source
             self.log.warning("%s declares group %s, which %s declares already", source, group.name, owner)
 
@@ -308,7 +319,7 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
     def _all_groups(self) -> set[str]:
         table = self._groups()
         profiles = {profile for client in self._clients().clients.values() for profile in client.profiles}
-        return profiles | table.names | table.dynamic.keys()
+        return profiles | table.declared.keys() | table.dynamic.keys()
 
     def _groups_in_category(self, category: str) -> set[str]:
         return self._groups().in_category(category)

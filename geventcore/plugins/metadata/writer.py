@@ -10,10 +10,10 @@ never overwritten. Processes that write at the same time take turns: they lock t
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import fcntl
-import io
 import os
 import re
 import secrets
@@ -31,7 +31,7 @@ from geventcore.specfiles.xmlfile import Signature, signature
 #: How often a batch is begun again because somebody else changed a file meanwhile.
 MAX_ATTEMPTS = 20
 
-_DECLARATION = re.compile(rb"\s*<\?xml[^>]*\?>")
+_DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
 
 
 @dataclass(eq=False)
@@ -99,10 +99,13 @@ class _File:
         try:
             self._data = path.read_bytes()
             self.tree = etree.ElementTree(etree.fromstring(self._data, _editing_parser()))
+            self._encoding = codecs.lookup(self.tree.docinfo.encoding or "UTF-8").name
         except OSError as err:
             raise MetadataRuntimeError(f"{path}: cannot read this file: {err.strerror}") from err
         except etree.XMLSyntaxError as err:
             raise MetadataRuntimeError(f"{path}: cannot be changed, as it is not well-formed: {err.msg}") from err
+        except LookupError as err:
+            raise MetadataRuntimeError(f"{path}: cannot be changed: {err}") from err
         self.changed = False
         self.edits: list[Edit] = []
         self._indexes: dict[str, dict[str, etree._Element]] = {}
@@ -159,16 +162,18 @@ class _File:
 
     def write(self) -> Signature:
         """Replace the file; the version that it has then. `_ChangedMeanwhileError` if it is not what was read."""
-        encoding = self.tree.docinfo.encoding or "UTF-8"
-        declaration = _DECLARATION.match(self._data.removeprefix(b"\xef\xbb\xbf"))
-        utf16 = encoding.upper().startswith("UTF-16")
-        stream = io.BytesIO()
-        if declaration is not None and not utf16:
-            stream.write(declaration.group().strip() + b"\n")
-        self.tree.write(stream, encoding=encoding, xml_declaration=utf16)
-        if not utf16:
-            stream.write(b"\n")
-        return _replace_unless_changed(self.path, stream.getvalue(), self.signature)
+        return _replace_unless_changed(
+            self.path, self._text().encode(self._encoding, "xmlcharrefreplace"), self.signature
+        )
+
+    def _text(self) -> str:
+        declaration = _DECLARATION.match(self._data.decode(self._encoding).lstrip("\ufeff"))
+        head = "" if declaration is None else declaration.group().strip() + "\n"
+        if self.tree.docinfo.internalDTD is not None:
+            return f"{head}{etree.tostring(self.tree, encoding='unicode')}\n"
+        root = self.tree.getroot()
+        nodes = [*reversed(list(root.itersiblings(preceding=True))), root, *root.itersiblings()]
+        return head + "".join(etree.tostring(node, encoding="unicode", with_tail=False) + "\n" for node in nodes)
 
 
 def _editing_parser() -> etree.XMLParser:
@@ -182,7 +187,7 @@ def _replace_unless_changed(path: Path, data: bytes, expected: Signature) -> Sig
     All the slow work is done on a file beside it, so that only an instant lies between the last look and the renaming.
     """
     target = Path(os.path.realpath(path))
-    if not os.access(target, os.W_OK):
+    if not os.access(target, os.W_OK, effective_ids=True):
         # Renaming would not mind, but who took the right to write away had a reason.
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     staged = target.with_name(f".{target.name}.{secrets.token_hex(6)}.new")
