@@ -8,10 +8,11 @@ and is stopped after at most `--seconds` of load; `load` says what the clients d
 its name: `geventcore,server.workers=2`. With one server only, it is measured alone.
 
 The table has a row for each level and server, and one with A divided by B. Runs are whole client runs, calls single
-answers; failed runs gave up as a client would, cut ones were not finished when the time was over. Errors are failed
-attempts, bad are entries the server could not bind. `cpu/call` is the processor time of all processes of the server
-divided by the calls answered; memory is the largest seen under load, in `pss` shared pages count once. Everything runs
-on this machine's loopback addresses.
+answers; failed runs gave up as a client would, cut ones were not finished when the time was over. Times are those of
+runs and calls that were finished: where many were cut, they flatter. Errors are failed attempts, bad are entries the
+server could not bind. `cpu/call` is the processor time of all processes of the server divided by the calls answered;
+memory is the largest seen under load, in `pss` shared pages count once. Everything runs on this machine's loopback
+addresses.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from contrib.bench.servers import SERVERS
 from tests.peers.certificates import CertificateFiles
 from tests.peers.environment import REPOSITORY_ROOT, PeerError
 from tests.peers.server import Startable
-from tests.peers.sites import Sections, ServerSite
+from tests.peers.sites import PLUGINS, Sections, ServerSite
 from tests.repositories.generate import Shape, generate
 
 PASSWORD = "benchmark"
@@ -74,8 +75,9 @@ class Limits:
 class Arena:
     """A repository, certificates, and a place for temporary files: the same for all contestants."""
 
-    def __init__(self, directory: Path, shape: Shape) -> None:
+    def __init__(self, directory: Path, shape: Shape, plugins: Sequence[str]) -> None:
         self._directory = directory
+        self._plugins = plugins
         self._repository = directory / "repository"
         generate(self._repository, shape)
         self._authority = CertificateFiles(directory / "certificates")
@@ -96,6 +98,7 @@ class Arena:
                 self._certificate,
                 self._authority.ca,
                 PASSWORD,
+                plugins=self._plugins,
                 overrides=contestant.options,
             )
             try:
@@ -162,7 +165,7 @@ def parse_contestant(text: str) -> Contestant:
 
 
 def compare(
-    contestants: Sequence[Contestant], shape: Shape, levels: Sequence[int], rounds: int, limits: Limits
+    arena: Arena, contestants: Sequence[Contestant], levels: Sequence[int], rounds: int, limits: Limits
 ) -> list[tuple[int, str, Measurement]]:
     """Measure every contestant at every level, by turns; says on standard error what it is doing.
 
@@ -170,18 +173,16 @@ def compare(
         BenchError: a server or the load did not work.
     """
     rows: list[tuple[int, str, Measurement]] = []
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        arena = Arena(Path(directory), shape)
-        for level in levels:
-            measurements = [Measurement() for _ in contestants]
-            for number in range(rounds):
-                for contestant, measurement in zip(contestants, measurements, strict=True):
-                    print(f"{level} clients, round {number + 1}: {contestant.name}", file=sys.stderr, flush=True)
-                    arena.turn(contestant, level, limits, measurement)
-            rows += [
-                (level, contestant.name, measurement)
-                for contestant, measurement in zip(contestants, measurements, strict=True)
-            ]
+    for level in levels:
+        measurements = [Measurement() for _ in contestants]
+        for number in range(rounds):
+            for contestant, measurement in zip(contestants, measurements, strict=True):
+                print(f"{level} clients, round {number + 1}: {contestant.name}", file=sys.stderr, flush=True)
+                arena.turn(contestant, level, limits, measurement)
+        rows += [
+            (level, contestant.name, measurement)
+            for contestant, measurement in zip(contestants, measurements, strict=True)
+        ]
     return rows
 
 
@@ -206,20 +207,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=sys.maxsize, help="a turn ends after so many runs")
     parser.add_argument("--clients", type=int, help="clients in the repository (default: 100, or the highest level)")
     parser.add_argument("--entries", type=int, default=400, help="entries per client")
+    parser.add_argument("--plugins", default=",".join(PLUGINS), help="of both servers, in load order")
     parser.add_argument("--json", type=Path, help="also write everything measured to this file")
     options = parser.parse_args(arguments)
     try:
         levels = [int(level) for level in options.levels.split(",")]
         shape = Shape(clients=options.clients or max(100, *levels), entries=options.entries)
         contestants = [parse_contestant(text) for text in (options.a, options.b) if text]
-        rows = compare(contestants, shape, levels, options.rounds, Limits(options.runs, options.seconds))
+        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+            arena = Arena(Path(directory), shape, options.plugins.split(","))
+            rows = compare(arena, contestants, levels, options.rounds, Limits(options.runs, options.seconds))
     except (BenchError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     print(table(rows))
     if options.json is not None:
-        settings = {"levels": levels, "rounds": options.rounds, "seconds": options.seconds, **vars(shape)}
-        options.json.write_text(json.dumps(report(rows, settings), indent=1) + "\n")
+        settings = {"levels": levels, "rounds": options.rounds, "seconds": options.seconds, "plugins": options.plugins}
+        options.json.write_text(json.dumps(report(rows, settings | vars(shape)), indent=1) + "\n")
     return 0
 
 
