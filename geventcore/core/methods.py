@@ -7,7 +7,6 @@ that begins with ``Critical failure:``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lxml import etree
@@ -195,12 +194,15 @@ class CoreMethods:
         return self._core.timings.snapshot()
 
     @exposed("expire_metadata_cache")
-    def expire_metadata_cache(self, address: Address, hostnames: Iterable[str] | None = None) -> None:
+    def expire_metadata_cache(self, address: Address, hostnames: list[str] | str | None = None) -> None:
         """Forget the cached metadata of some clients, or of all."""
         if hostnames is None:
             self._core.metadata.expire()
             return
-        for hostname in [hostnames] if isinstance(hostnames, str) else hostnames:
+        names = hostnames if isinstance(hostnames, list) else [hostnames]
+        if not all(isinstance(name, str) for name in names):
+            raise RPCError(FAULT_OTHER, "expire_metadata_cache: expected host names")
+        for hostname in names:
             self._core.metadata.expire(hostname)
 
     # -- debugging

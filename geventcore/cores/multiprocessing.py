@@ -13,6 +13,7 @@ process at either end: when the parent is gone, so are the children, however it 
 from __future__ import annotations
 
 import array
+import functools
 import json
 import logging
 import os
@@ -438,6 +439,7 @@ class MultiprocessingCore(BuiltinCore):
     def _passed_on(self, plugin: Plugin, name: str) -> Method:
         function: Callable[..., Any] = getattr(plugin, name)
 
+        @functools.wraps(function)
         def call(*arguments: Any) -> Any:
             result = function(*arguments)
             self.children.tell_all("call", plugin=plugin.name, method=name, arguments=arguments)

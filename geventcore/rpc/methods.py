@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from geventcore.errors import FAULT_OTHER, FAULT_UNKNOWN_METHOD, RPCError
@@ -51,6 +52,26 @@ class Method:
         """What ``methodHelp`` answers: the text for a core method, nothing for a plugin's."""
         return (inspect.getdoc(self.function) or "") if self.with_address else ""
 
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self.function)
+
+    def call(self, address: tuple[Any, ...], arguments: tuple[Any, ...]) -> Any:
+        """The result; `RPCError` if the arguments do not fit, else whatever the function raises.
+
+        What a caller sends can be of any type, so it is checked where the function says that it wants a string.
+        """
+        if self.with_address:
+            arguments = ((address[0], address[1]), *arguments)
+        try:
+            bound = self._signature.bind(*arguments)
+        except TypeError as err:
+            raise RPCError(FAULT_OTHER, f"{self.name}: {err}") from err
+        for name, value in bound.arguments.items():
+            if self._signature.parameters[name].annotation in (str, "str") and not isinstance(value, str):
+                raise RPCError(FAULT_OTHER, f"{self.name}: {name} must be a string, not {type(value).__name__}")
+        return self.function(*arguments)
+
 
 def exposed_methods(owner: object) -> list[Method]:
     """The methods of an object that are marked with `exposed`, sorted by name."""
@@ -89,11 +110,4 @@ class MethodTable:
 
     def call(self, name: str, address: tuple[Any, ...], arguments: tuple[Any, ...]) -> Any:
         """Call a method; `RPCError` if it does not exist or the arguments do not fit, else whatever it raises."""
-        method = self.find(name)
-        if method.with_address:
-            arguments = ((address[0], address[1]), *arguments)
-        try:
-            inspect.signature(method.function).bind(*arguments)
-        except TypeError as err:
-            raise RPCError(FAULT_OTHER, f"{name}: {err}") from err
-        return method.function(*arguments)
+        return self.find(name).call(address, arguments)
