@@ -30,6 +30,8 @@ METHODS = ("DeclareVersion", "GetProbes", "RecvProbeData", "GetConfig", "RecvSta
 _HEAD_LIMIT = 64 * 1024
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
+#: How the text of an answer begins: escaped, or in a CDATA section.
+_STARTS = {"GetConfig": re.compile(rb"(?:<|&lt;)Configuration"), "GetProbes": re.compile(rb"(?:<|&lt;)probes")}
 _GZIP = re.compile(rb"\r\ncontent-encoding:[^\r]*gzip", re.IGNORECASE)
 
 
@@ -219,12 +221,12 @@ def checked_body(method: str, received: bytearray, client: GeneratedClient, name
     if b"<fault>" in start:
         raise AttemptFailed(f"fault: {html.unescape(start.decode(errors='replace'))[-300:]}")
     if method == "GetConfig":
-        if b"&lt;Configuration" not in start:
+        if not _STARTS["GetConfig"].search(start):
             raise AttemptFailed("no configuration")
         if names_client and client.name.encode() not in body:
             raise AttemptFailed("the configuration of another client")
     elif method == "GetProbes":
-        if b"&lt;probes" not in start:
+        if not _STARTS["GetProbes"].search(start):
             raise AttemptFailed("no probes")
     elif b"<boolean>1</boolean>" not in start:
         raise AttemptFailed("not True")

@@ -217,6 +217,18 @@ def test_answers_may_be_chunked_and_compressed(server: ScriptedServer) -> None:
     assert result.runs_ok == 4
 
 
+def test_a_text_may_travel_as_cdata(server: ScriptedServer) -> None:
+    def answer(method: str, address: str) -> bytes:
+        text = {"GetConfig": configuration(address), "GetProbes": PROBES}.get(method)
+        if text is None:
+            return answer_well(method, address)
+        return http(xml_rpc("TEXT").replace(b"TEXT", f"<![CDATA[{text}]]>".encode()))
+
+    result = drive(server, answer)
+    assert result.errors == {}
+    assert result.runs_ok == 4
+
+
 def test_an_answer_without_length_ends_with_the_connection(server: ScriptedServer) -> None:
     def answer(method: str, address: str) -> bytes:
         head, _, body = answer_well(method, address).partition(b"\r\n\r\n")
