@@ -84,7 +84,9 @@ class Service:
         """Whether a request with this ``Authorization`` header may be read on; never raises."""
         try:
             credentials = basicauth.parse_authorization(authorization)
-            return self._authenticate(peer.identity, credentials.user, credentials.password, peer.address)
+            if self._authenticate(peer.identity, credentials.user, credentials.password, peer.address):
+                return True
+            log.warning("%s: user %r is not let in", peer, credentials.user)
         except RequestError as err:
             log.warning("%s: no usable credentials: %s", peer, err)
         except Exception as err:  # failing to find out who calls must not let anyone in
