@@ -26,32 +26,16 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Address, ClientACLs
+from geventcore.plugins.ip_addresses import IPAddress, is_loopback, parse_address
 from geventcore.specfiles.structfile import StructFile
 from geventcore.specfiles.xmlfile import XMLDocument, XMLFile
 
 log = logging.getLogger(__name__)
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_LOOPBACK = frozenset({ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")})
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain"})
 _DECISIONS = {"Allow": True, "Deny": False, "Defer": None}
-
-
-def parse_address(text: str) -> IPAddress | None:
-    """An address without its scope, IPv4 addresses inside IPv6 as IPv4; None if the text is no address."""
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
-
-
-def is_loopback(address: Address) -> bool:
-    """Whether a call comes from ``127.0.0.1`` or ``::1``."""
-    return parse_address(str(address[0])) in _LOOPBACK
 
 
 @lru_cache(maxsize=1024)
@@ -144,7 +128,7 @@ class ACL(Plugin, ClientACLs):
         for rule in self._ip_rules:
             if rule.matches(parsed, text, method):
                 return rule.decision
-        return True if self._ip_rules and parsed in _LOOPBACK else None
+        return True if self._ip_rules and is_loopback(address) else None
 
     def check_acl_metadata(self, metadata: ClientMetadata, method: str) -> bool:
         _refuse_if_unusable(self.metadata_file)

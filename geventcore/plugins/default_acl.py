@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.interfaces import Address, ClientACLs
-from geventcore.plugins.acl import is_loopback
+from geventcore.plugins.ip_addresses import is_loopback
 
 #: Methods without a dot in their names that are not for clients.
 _RESTRICTED = frozenset({"get_statistics", "expire_metadata_cache"})

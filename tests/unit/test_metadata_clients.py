@@ -7,7 +7,8 @@ import logging
 import pytest
 from lxml import etree
 
-from geventcore.plugins.metadata.clients import Client, ClientTable, normal_address
+from geventcore.plugins.ip_addresses import normal_address
+from geventcore.plugins.metadata.clients import Client, ClientTable
 
 
 def nothing() -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from geventcore.errors import MetadataConsistencyError
 from geventcore.plugin.interfaces import Address
-from geventcore.plugins.metadata.clients import ClientTable, normal_address
+from geventcore.plugins.ip_addresses import normal_address
+from geventcore.plugins.metadata.clients import ClientTable
 from geventcore.plugins.metadata.expiring import ExpiringMap
 
 #: How long an authentication names the client of later calls from the same address and port. As in Bcfg2.

@@ -19,8 +19,9 @@ from geventcore.options import Option, Settings
 from geventcore.options.common import CA, PASSWORD
 from geventcore.options.types import choice
 from geventcore.plugin.interfaces import Address
+from geventcore.plugins.ip_addresses import normal_address
 from geventcore.plugins.metadata.addresses import ClientResolver
-from geventcore.plugins.metadata.clients import AUTHENTICATION_TYPES, Client, ClientTable, normal_address
+from geventcore.plugins.metadata.clients import AUTHENTICATION_TYPES, Client, ClientTable
 from geventcore.tls.identity import PeerIdentity
 
 log = logging.getLogger(__name__)

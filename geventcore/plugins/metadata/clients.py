@@ -10,26 +10,17 @@ floating if one of its elements says so; of everything else the last element tha
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from lxml import etree
 
+from geventcore.plugins.ip_addresses import normal_address
+
 log = logging.getLogger(__name__)
 
 AUTHENTICATION_TYPES = ("cert", "bootstrap", "cert+password")
-
-
-def normal_address(text: str) -> str:
-    """One spelling for each IP address; IPv4 addresses inside IPv6 become IPv4, scopes go. Other text stays."""
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0].strip())
-    except ValueError:
-        return text
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
 
 
 @dataclass(frozen=True, slots=True)

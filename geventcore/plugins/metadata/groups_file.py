@@ -26,11 +26,11 @@ class GroupsFile(MetadataFile[GroupTable]):
         self.edit(Edit("add", tag, name, attributes))
 
     def update(self, tag: str, name: str, attributes: Mapping[str, str | None]) -> None:
-        """Change attributes of the first element of that name, or take those away that are None."""
+        """Change attributes of what declares a group or bundle, or take those away that are None."""
         self.edit(Edit("update", tag, name, attributes))
 
     def remove(self, tag: str, name: str) -> None:
-        """Take the first element of that name away."""
+        """Take away what declares a group or bundle."""
         self.edit(Edit("remove", tag, name, {}))
 
     def _parse(self, root: etree._Element) -> GroupTable:

@@ -81,6 +81,11 @@ def _set_attributes(element: etree._Element, attributes: Mapping[str, str | None
             del element.attrib[name]
 
 
+def _is_nested(element: etree._Element) -> bool:
+    parent = element.getparent()
+    return parent is not None and parent.tag == "Group"
+
+
 def _key(tag: str, name: str) -> str:
     """What names are compared by: those of clients in lower case."""
     return name.lower() if tag == "Client" else name
@@ -113,13 +118,13 @@ class _File:
     def _index(self, tag: str) -> dict[str, etree._Element]:
         if tag not in self._indexes:
             index: dict[str, etree._Element] = {}
-            for element in self.tree.getroot().iter(tag):
+            for element in sorted(self.tree.getroot().iter(tag), key=_is_nested):
                 index.setdefault(_key(tag, str(element.get("name", ""))), element)
             self._indexes[tag] = index
         return self._indexes[tag]
 
     def find(self, tag: str, name: str) -> etree._Element | None:
-        """The first element of that tag and name."""
+        """The first element of that tag and name; a group's declaration comes before its mentions in other groups."""
         return self._index(tag).get(_key(tag, name))
 
     def add(self, edit: Edit) -> None:

@@ -1,0 +1,32 @@
+"""Addresses as plugins compare them: every spelling of an address is the same one."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from geventcore.plugin.interfaces import Address
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_LOOPBACK = frozenset({ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")})
+
+
+def parse_address(text: str) -> IPAddress | None:
+    """An address without its scope, IPv4 addresses inside IPv6 as IPv4; None if the text is no address."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def normal_address(text: str) -> str:
+    """The one spelling of an address; a text that is none stays as it is."""
+    address = parse_address(text.strip())
+    return text if address is None else str(address)
+
+
+def is_loopback(address: Address) -> bool:
+    """Whether a call comes from ``127.0.0.1`` or ``::1``."""
+    return parse_address(str(address[0])) in _LOOPBACK
