@@ -15,7 +15,7 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import GoalValidator
-from geventcore.specfiles.priority_files import PriorityFiles
+from geventcore.specfiles.priority_files import PriorityFiles, apply
 
 REPLACE_NAME = Option(
     "defaults",
@@ -41,9 +41,11 @@ class Defaults(Plugin, GoalValidator):
         replace_name = self.context.settings[REPLACE_NAME]
         for structure in config:
             for entry in structure.iterchildren(tag=etree.Element):
-                if self._defaults.candidates(entry, metadata):
-                    try:
-                        self._defaults.complete(entry, metadata, replace_name)
-                    except PluginExecutionError as err:
-                        self.log.error("%s: no default is used: %s", metadata.hostname, err)
+                try:
+                    candidate = self._defaults.best(entry, metadata)
+                except PluginExecutionError as err:
+                    self.log.error("%s: no default is used: %s", metadata.hostname, err)
+                    continue
+                if candidate is not None:
+                    apply(candidate.content(metadata), entry, replace_name)
                 self.context.breathe()

@@ -26,8 +26,8 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Write beside, sync, rename over, sync the directory.
+def write_durably(path: Path, data: bytes) -> os.stat_result:
+    """Write beside, sync, rename over, sync the directory; returns the status of the new file, whatever is there now.
 
     A symbolic link is followed, so that the file it names is replaced and the link stays. Owner and mode of an existing
     file are kept. `OSError` leaves the old file as it was.
@@ -46,11 +46,13 @@ def write_durably(path: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(descriptor)
+            status = os.fstat(descriptor)
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise
     sync_directory(target.parent)
+    return status
 
 
 class GroupCommit:

@@ -69,9 +69,10 @@ def _plain_name(tag: str, name: str) -> str:
 class Index:
     """Candidates by tag and name; those with patterns by tag alone."""
 
-    def __init__(self, regular_expressions: bool) -> None:
-        """`regular_expressions`: whether names are patterns."""
+    def __init__(self, regular_expressions: bool, nested: bool = True) -> None:
+        """`regular_expressions`: whether names are patterns; `nested`: whether elements inside others count."""
         self.regular_expressions = regular_expressions
+        self._nested = nested
         self._by_name: dict[tuple[str, str], list[Candidate]] = {}
         self._patterns: dict[str, list[Candidate]] = {}
 
@@ -88,7 +89,7 @@ class Index:
                 continue
             if element.get("name") is not None:
                 self._add(Candidate(element, conditions, priority, self._pattern(element, where)))
-            if len(element):
+            if len(element) and self._nested:
                 self._add_children(element, conditions, priority, where)
 
     def _pattern(self, element: etree._Element, where: Path) -> re.Pattern[str] | None:
@@ -142,13 +143,13 @@ class PriorityFile(StructFile):
         except ValueError:
             log.error("%s: the root needs an integer priority; %d is used", self.path, NO_PRIORITY)
 
-    def template_index(self, metadata: ClientMetadata, regular_expressions: bool) -> Index:
+    def template_index(self, metadata: ClientMetadata, regular_expressions: bool, nested: bool) -> Index:
         """The candidates of a template for a client; `RepositoryError` if it cannot be rendered."""
         struct = self.struct(metadata)
         key = (PriorityFile, struct)
         index: Index | None = metadata.scratch.get(key)
         if index is None:
-            index = metadata.scratch[key] = Index(regular_expressions)
+            index = metadata.scratch[key] = Index(regular_expressions, nested)
             index.add(struct.root, self.priority, self.path)
         return index
 
@@ -156,8 +157,10 @@ class PriorityFile(StructFile):
 class PriorityFiles:
     """All files of a directory, and the completion of entries from them."""
 
-    def __init__(self, directory: Path, context: PluginContext) -> None:
+    def __init__(self, directory: Path, context: PluginContext, nested: bool = True) -> None:
+        """`nested`: whether elements inside other entries count as candidates, too."""
         self.regular_expressions = False
+        self._nested = nested
         self._names: Mapping[str, tuple[str, ...]] | None = None
         self._index: Index | None = None
         self._directory: Directory[PriorityFile] = Directory(
@@ -192,7 +195,7 @@ class PriorityFiles:
     def _static_index(self) -> Index:
         index = self._index
         if index is None or index.regular_expressions != self.regular_expressions:
-            index = Index(self.regular_expressions)
+            index = Index(self.regular_expressions, self._nested)
             self._templates = []
             for file in self._files:
                 if file.static is None:
@@ -208,25 +211,32 @@ class PriorityFiles:
         found = self._static_index().find(tag, name, metadata)
         for file in self._templates:
             try:
-                index = file.template_index(metadata, self.regular_expressions)
+                index = file.template_index(metadata, self.regular_expressions, self._nested)
             except GeventcoreError as err:
                 log.error("%s: %s", metadata.hostname, err)
                 continue
             found += index.find(tag, name, metadata)
         return found
 
-    def complete(self, entry: etree._Element, metadata: ClientMetadata, replace_name: bool) -> None:
-        """Complete an entry from its best candidate; `PluginExecutionError` if there is none, or a conflict."""
+    def best(self, entry: etree._Element, metadata: ClientMetadata) -> Candidate | None:
+        """The candidate of the highest priority, or None; `PluginExecutionError` if there are several."""
         found = self.candidates(entry, metadata)
         if not found:
-            raise PluginExecutionError(f"no rule for {entry.tag}:{entry.get('name')}")
+            return None
         best = max(candidate.priority for candidate in found)
         chosen = [candidate for candidate in found if candidate.priority == best]
         if len(chosen) > 1:
             raise PluginExecutionError(
                 f"{len(chosen)} rules of priority {best} for {entry.tag}:{entry.get('name')}, host {metadata.hostname}"
             )
-        apply(chosen[0].content(metadata), entry, replace_name)
+        return chosen[0]
+
+    def complete(self, entry: etree._Element, metadata: ClientMetadata, replace_name: bool) -> None:
+        """Complete an entry from its best candidate; `PluginExecutionError` if there is none, or a conflict."""
+        candidate = self.best(entry, metadata)
+        if candidate is None:
+            raise PluginExecutionError(f"no rule for {entry.tag}:{entry.get('name')}")
+        apply(candidate.content(metadata), entry, replace_name)
 
 
 def apply(source: etree._Element, entry: etree._Element, replace_name: bool) -> None:

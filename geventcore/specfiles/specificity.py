@@ -120,7 +120,7 @@ class Candidates(Generic[SpecificT]):
         self._hosts: dict[str, SpecificT] = {}
         self._groups: list[tuple[int, str, SpecificT]] = []
         self._everyone: SpecificT | None = None
-        self._reported: set[tuple[str, str]] = set()
+        self._reported: set[tuple[str, str]] | None = None
         for file in sorted(files, key=lambda file: (file.specificity.rank, str(file.path))):
             specificity = file.specificity
             if specificity.hostname is not None:
@@ -160,6 +160,9 @@ class Candidates(Generic[SpecificT]):
                 return
 
     def _report(self, first: SpecificT, second: SpecificT) -> None:
+        if self._reported is None:
+            # Nearly always there is nothing to report, and a site has tens of thousands of these objects.
+            self._reported = set()
         pair = (str(first.path), str(second.path))
         if pair not in self._reported:
             self._reported.add(pair)

@@ -56,31 +56,41 @@ def _match_copy(element: etree._Element, metadata: ClientMetadata) -> etree._Ele
     return new
 
 
-def xml_match_in_place(element: etree._Element, metadata: ClientMetadata) -> None:
-    """Take the conditions below an element away, as `StructFile.xml_match` describes it."""
+def xml_match_in_place(
+    element: etree._Element, metadata: ClientMetadata, is_condition: Callable[[etree._Element], bool] = is_conditional
+) -> None:
+    """Take the conditions below an element away, as `StructFile.xml_match` describes it.
+
+    `is_condition` says which elements are conditions, for files in which not every Group is one.
+    """
     conditionals = []
     for child in list(element):
-        if is_conditional(child):
+        if is_condition(child):
             conditionals.append(child)
             element.remove(child)
         elif len(child):
-            xml_match_in_place(child, metadata)
+            xml_match_in_place(child, metadata, is_condition)
     for conditional in conditionals:
-        _append_contents(conditional, element, metadata)
+        _append_contents(conditional, element, metadata, is_condition)
 
 
-def _append_contents(conditional: etree._Element, parent: etree._Element, metadata: ClientMetadata) -> None:
+def _append_contents(
+    conditional: etree._Element,
+    parent: etree._Element,
+    metadata: ClientMetadata,
+    is_condition: Callable[[etree._Element], bool],
+) -> None:
     if not condition_holds(conditional, metadata):
         return
     if conditional.text:
         parent.text = (parent.text or "") + conditional.text
     for child in list(conditional):
-        if is_conditional(child):
-            _append_contents(child, parent, metadata)
+        if is_condition(child):
+            _append_contents(child, parent, metadata, is_condition)
         else:
             parent.append(child)
             if len(child):
-                xml_match_in_place(child, metadata)
+                xml_match_in_place(child, metadata, is_condition)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +135,9 @@ class StructFile(XMLFile):
         template = None
         if self.path.suffix == ".genshi" or root.nsmap.get("py") == GENSHI_NAMESPACE:
             template = load_xml_template("genshi", self.path, self.context.encoding)
-        static = Struct.of(copy.deepcopy(root))
+        # Only what has comments is kept twice; the two are trees that nobody changes.
+        comment = next(root.iter(etree.Comment, etree.ProcessingInstruction), None)
+        static = Struct.of(root if comment is None else copy.deepcopy(root))
         if self._load_hook is not None:
             self._load_hook(document)
         self._template, self._static = template, static

@@ -65,9 +65,13 @@ Signature = tuple[int, int, int] | None
 def signature(path: Path) -> Signature:
     """What tells two versions of a file apart."""
     try:
-        status = os.stat(path)
+        return signature_of(os.stat(path))
     except OSError:
         return None
+
+
+def signature_of(status: os.stat_result) -> Signature:
+    """The same, of a file whose status is known."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 

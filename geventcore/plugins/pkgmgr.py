@@ -1,0 +1,186 @@
+"""Pkgmgr: packages listed by hand, with their versions (docs: reference/plugins/pkgmgr).
+
+The older way of saying what Packages finds out by itself. The attributes of a container are those of everything in it,
+so what ``<PackageList priority="0" type="deb" uri="http://mirror">`` says need not be said again for each package. A
+``uri`` with ``simplefile`` or ``file`` makes a ``url``; the file names of RPM and encap packages also say name and
+version.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from lxml import etree
+
+from geventcore.errors import PluginExecutionError, RepositoryError
+from geventcore.plugin.base import Plugin
+from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.context import PluginContext
+from geventcore.plugin.interfaces import Binder, Generator
+from geventcore.specfiles.conditions import condition_holds, is_conditional
+from geventcore.specfiles.directory import Directory
+from geventcore.specfiles.xmlfile import XMLDocument, XMLFile
+
+#: Type -> what the name of a package's file says.
+FILE_NAMES = {
+    "rpm": re.compile(r"(?P<name>.+)-(?P<version>[^-]+-[^-]+)\.(?P<arch>\w+)\.rpm"),
+    "encap": re.compile(r"(?P<name>.+)-(?P<version>[\w.+]+(?:-[\w.+]+)?)\.encap.*"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ListedPackage:
+    """One package of a list.
+
+    Attributes:
+        name: what entries call it.
+        attributes: those it has and those of its containers.
+        children: its child elements, such as ``Instance``.
+        conditions: the conditional elements around it.
+        priority: that of its list.
+    """
+
+    name: str
+    attributes: Mapping[str, str]
+    children: tuple[etree._Element, ...]
+    conditions: tuple[etree._Element, ...]
+    priority: int
+
+    def applies(self, metadata: ClientMetadata) -> bool:
+        """Whether a client meets all the conditions."""
+        return all(condition_holds(condition, metadata) for condition in self.conditions)
+
+
+def _complete(given: Mapping[str, str], where: Path) -> dict[str, str]:
+    """A package's attributes with what its file's name says."""
+    attributes = dict(given)
+    uri, file = attributes.get("uri", ""), attributes.get("file")
+    if "simplefile" in attributes:
+        attributes["url"] = f"{uri}/{attributes['simplefile']}"
+    elif file is not None and "multiarch" in attributes:
+        architectures = attributes["multiarch"].split()
+        sources = attributes.get("srcs", attributes["multiarch"]).split()
+        if len(sources) != len(architectures):
+            raise RepositoryError(f"{where}: {file}: srcs needs as many words as multiarch")
+        try:
+            names = [file % {"src": source, "arch": arch} for source, arch in zip(sources, architectures, strict=True)]
+        except (KeyError, ValueError, TypeError) as err:
+            raise RepositoryError(f"{where}: {file!r} has something else in it than %(src)s and %(arch)s") from err
+        attributes["url"] = " ".join(f"{uri}/{name}" for name in names)
+    elif file is not None:
+        attributes["url"] = f"{uri}/{file}"
+    pattern = FILE_NAMES.get(attributes.get("type", ""))
+    match = pattern.fullmatch(file) if pattern is not None and file is not None else None
+    if match is not None:
+        attributes.update(match.groupdict())
+    return attributes
+
+
+class PackageListFile(XMLFile):
+    """One list of packages."""
+
+    def __init__(self, path: Path, context: PluginContext) -> None:
+        self.packages: tuple[ListedPackage, ...] = ()
+        super().__init__(path, context.file_monitor, self._read, monitor_self=False)
+
+    def _read(self, document: XMLDocument) -> None:
+        try:
+            priority = int(document.root.get("priority", ""))
+        except ValueError as err:
+            raise RepositoryError(f"{self.path}: the root needs an integer priority") from err
+        self.packages = tuple(self._walk(document.root, {}, (), priority))
+
+    def _walk(
+        self,
+        container: etree._Element,
+        inherited: Mapping[str, str],
+        conditions: tuple[etree._Element, ...],
+        priority: int,
+    ) -> list[ListedPackage]:
+        attributes = {**inherited, **{name: value for name, value in _attributes(container).items() if name != "name"}}
+        found = []
+        for child in container.iterchildren(tag=etree.Element):
+            if child.tag == "Package":
+                own = _complete({**attributes, **_attributes(child)}, self.path)
+                children = tuple(child.iterchildren(tag=etree.Element))
+                found.append(ListedPackage(own.get("name", ""), own, children, conditions, priority))
+            else:
+                further = (*conditions, child) if is_conditional(child) else conditions
+                found += self._walk(child, attributes, further, priority)
+        return found
+
+
+def _attributes(element: etree._Element) -> dict[str, str]:
+    return {str(name): element.get(name, "") for name in element.keys()}  # noqa: SIM118 - iteration gives children
+
+
+class Pkgmgr(Plugin, Generator):
+    """Binds packages from lists."""
+
+    deprecated: ClassVar[bool] = True
+
+    def __init__(self, context: PluginContext) -> None:
+        super().__init__(context)
+        self._index: dict[str, list[ListedPackage]] | None = None
+        self._published: Mapping[str, Mapping[str, Binder]] = {}
+        self._lists = Directory(
+            self.directory,
+            context.file_monitor,
+            lambda path: PackageListFile(path, context),
+            re.compile(r".*\.xml"),
+            ignore=re.compile(r".*(?<!\.xml)"),
+            on_change=self._changed,
+        )
+
+    def _changed(self) -> None:
+        self._index = None
+
+    def _by_name(self) -> Mapping[str, list[ListedPackage]]:
+        index = self._index
+        if index is None:
+            index = {}
+            for file in self._lists.children.values():
+                for package in file.packages:
+                    index.setdefault(package.name, []).append(package)
+            unconditional = [name for name, found in index.items() if any(not each.conditions for each in found)]
+            self._published = {"Package": dict.fromkeys(unconditional, self.bind_entry)}
+            self._index = index
+        return index
+
+    @property
+    def entries(self) -> Mapping[str, Mapping[str, Binder]]:  # type: ignore[override]  # computed when files change
+        """See `Generator`: the packages that stand outside of conditions."""
+        self._by_name()
+        return self._published
+
+    def _candidates(self, entry: etree._Element, metadata: ClientMetadata) -> list[ListedPackage]:
+        name = entry.get("name", "").partition(":")[0]
+        return [package for package in self._by_name().get(name, ()) if package.applies(metadata)]
+
+    def handles_entry(self, entry: etree._Element, metadata: ClientMetadata) -> bool:
+        """Whether a list has the package for this client."""
+        return entry.tag == "Package" and bool(self._candidates(entry, metadata))
+
+    def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
+        """Give the entry all that the list with the highest priority says."""
+        found = self._candidates(entry, metadata)
+        if not found:
+            raise PluginExecutionError(f"no list has Package:{entry.get('name')} for {metadata.hostname}")
+        best = max(package.priority for package in found)
+        chosen = [package for package in found if package.priority == best]
+        if len(chosen) > 1:
+            raise PluginExecutionError(f"{len(chosen)} lists of priority {best} have Package:{entry.get('name')}")
+        name, _, architectures = entry.get("name", "").partition(":")
+        wanted = set(architectures.split(",")) if architectures else None
+        for attribute, value in chosen[0].attributes.items():
+            if attribute != "name":
+                entry.set(attribute, value)
+        for child in chosen[0].children:
+            if wanted is None or child.tag != "Instance" or child.get("arch") in wanted:
+                entry.append(copy.deepcopy(child))
+        entry.set("name", name)
