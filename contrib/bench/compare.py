@@ -1,16 +1,16 @@
 """Compare two servers under the load of many clients.
 
-    python -m contrib.bench.compare geventcore bcfg2-builtin --levels 1,16,64,256,1000 --seconds 20 --json out.json
+    python -m contrib.bench.compare geventcore bcfg2-builtin --levels 1:15,64:20,1000:90 --json out.json
 
 Both serve copies of one generated repository with the same options. At every level of concurrency they take turns, A,
 B, A, B, so that whatever else the machine does meets both. For each turn the server is started afresh, on a fresh copy,
-and is stopped after at most `--seconds` of load; `load` says what the clients do. Options of one server are given with
+and is stopped when the time of the level is over; `load` says what the clients do. Options of one server are given with
 its name: `geventcore,server.workers=2`. With one server only, it is measured alone.
 
 The table has a row for each level and server, and one with A divided by B. Runs are whole client runs, calls single
-answers; failed runs gave up as a client would, cut ones were not finished when the time was over. Times are those of
-runs and calls that were finished: where many were cut, they flatter. Errors are failed attempts, bad are entries the
-server could not bind. `cpu/call` is the processor time of all processes of the server divided by the calls answered;
+answers; failed runs gave up as a client would, cut ones were not finished when the time was over. What was not finished
+counts among the times with those it had taken so far. Errors are failed attempts, bad are entries the server could not
+bind. `cpu/call` is the processor time of all processes of the server divided by the calls answered;
 memory is the largest seen under load, in `pss` shared pages count once. Everything runs on this machine's loopback
 addresses.
 """
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,8 @@ from tests.peers.sites import PLUGINS, Sections, ServerSite
 from tests.repositories.generate import Shape, generate
 
 PASSWORD = "benchmark"
+#: The more clients, the longer it takes until the first ones have made all their calls.
+DEFAULT_LEVELS = "1:15,16:15,64:20,256:40,1000:90"
 #: Time for a server to stop by itself; what it has stored is thrown away.
 _STOP_SECONDS = 2.0
 #: Time for the load to end after its clients have.
@@ -65,10 +68,10 @@ class Contestant:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What ends one turn: so many runs, or so many seconds."""
+class Level:
+    """How much load: so many runs under way at the same time, for so many seconds."""
 
-    runs: int
+    clients: int
     seconds: float
 
 
@@ -83,7 +86,7 @@ class Arena:
         self._authority = CertificateFiles(directory / "certificates")
         self._certificate = self._authority.server()
 
-    def turn(self, contestant: Contestant, level: int, limits: Limits, measurement: Measurement) -> None:
+    def turn(self, contestant: Contestant, level: Level, measurement: Measurement) -> None:
         """Start the server, put one load on it, stop it, and add what was seen to `measurement`.
 
         Raises:
@@ -106,10 +109,10 @@ class Arena:
             except PeerError as error:
                 raise BenchError(f"{contestant.name}: {error}") from error
             try:
-                with Meter(running.pid) as meter, self._load(site, level, limits) as load:
+                with Meter(running.pid) as meter, self._load(site, level) as load:
                     self._wait_until_prepared(load, contestant.name, running.log_tail())
                     before = meter.cpu_seconds()
-                    output = self._output(load, limits)
+                    output = self._output(load, level)
                     used = meter.cpu_seconds() - before
                 if running.process.poll() is not None:
                     raise BenchError(f"{contestant.name} ended under load:\n{running.log_tail()}")
@@ -117,16 +120,16 @@ class Arena:
                 running.stop(patience=_STOP_SECONDS)
         measurement.add(json.loads(output), used, meter.peak)
 
-    def _load(self, site: ServerSite, level: int, limits: Limits) -> subprocess.Popen[str]:
+    def _load(self, site: ServerSite, level: Level) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "contrib.bench.load", "--url", site.url, "--ca", str(self._authority.ca)]
-        command += ["--password", PASSWORD, "--repository", str(self._repository), "--concurrency", str(level)]
-        command += ["--runs", str(limits.runs), "--seconds", str(limits.seconds)]
+        command += ["--password", PASSWORD, "--repository", str(self._repository), "--concurrency", str(level.clients)]
+        command += ["--seconds", str(level.seconds)]
         return subprocess.Popen(command, cwd=REPOSITORY_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     @staticmethod
-    def _output(load: subprocess.Popen[str], limits: Limits) -> str:
+    def _output(load: subprocess.Popen[str], level: Level) -> str:
         try:
-            output, complaints = load.communicate(timeout=limits.seconds + _REPORT_SECONDS)
+            output, complaints = load.communicate(timeout=level.seconds + _REPORT_SECONDS)
         except subprocess.TimeoutExpired as error:
             load.kill()
             raise BenchError("the load did not end") from error
@@ -164,8 +167,24 @@ def parse_contestant(text: str) -> Contestant:
         raise BenchError(f"{name}: {error}") from error
 
 
+def parse_level(text: str) -> Level:
+    """A level from the command line: `CLIENTS:SECONDS`.
+
+    Raises:
+        BenchError: it is malformed.
+    """
+    clients, _, seconds = text.partition(":")
+    try:
+        level = Level(int(clients), float(seconds))
+    except ValueError as error:
+        raise BenchError(f"{text}: a level is CLIENTS:SECONDS") from error
+    if level.clients < 1 or not 0 < level.seconds < math.inf:
+        raise BenchError(f"{text}: clients and seconds must be positive")
+    return level
+
+
 def compare(
-    arena: Arena, contestants: Sequence[Contestant], levels: Sequence[int], rounds: int, limits: Limits
+    arena: Arena, contestants: Sequence[Contestant], levels: Sequence[Level], rounds: int
 ) -> list[tuple[int, str, Measurement]]:
     """Measure every contestant at every level, by turns; says on standard error what it is doing.
 
@@ -177,10 +196,10 @@ def compare(
         measurements = [Measurement() for _ in contestants]
         for number in range(rounds):
             for contestant, measurement in zip(contestants, measurements, strict=True):
-                print(f"{level} clients, round {number + 1}: {contestant.name}", file=sys.stderr, flush=True)
-                arena.turn(contestant, level, limits, measurement)
+                print(f"{level.clients} clients, round {number + 1}: {contestant.name}", file=sys.stderr, flush=True)
+                arena.turn(contestant, level, measurement)
         rows += [
-            (level, contestant.name, measurement)
+            (level.clients, contestant.name, measurement)
             for contestant, measurement in zip(contestants, measurements, strict=True)
         ]
     return rows
@@ -201,28 +220,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("a", help="a server: NAME[,section.option=value…]")
     parser.add_argument("b", nargs="?", help="the server it is compared with")
-    parser.add_argument("--levels", default="1,16,64,256,1000", help="runs under way at the same time")
+    parser.add_argument("--levels", default=DEFAULT_LEVELS, help=f"CLIENTS:SECONDS,… (default: {DEFAULT_LEVELS})")
     parser.add_argument("--rounds", type=int, default=2, help="turns of each server at each level")
-    parser.add_argument("--seconds", type=float, default=20.0, help="a turn ends after so long")
-    parser.add_argument("--runs", type=int, default=sys.maxsize, help="a turn ends after so many runs")
     parser.add_argument("--clients", type=int, help="clients in the repository (default: 100, or the highest level)")
     parser.add_argument("--entries", type=int, default=400, help="entries per client")
     parser.add_argument("--plugins", default=",".join(PLUGINS), help="of both servers, in load order")
     parser.add_argument("--json", type=Path, help="also write everything measured to this file")
     options = parser.parse_args(arguments)
     try:
-        levels = [int(level) for level in options.levels.split(",")]
-        shape = Shape(clients=options.clients or max(100, *levels), entries=options.entries)
+        levels = [parse_level(text) for text in options.levels.split(",")]
+        most = max(100, *(level.clients for level in levels))
+        shape = Shape(clients=options.clients or most, entries=options.entries)
         contestants = [parse_contestant(text) for text in (options.a, options.b) if text]
         with tempfile.TemporaryDirectory(prefix="bench-") as directory:
             arena = Arena(Path(directory), shape, options.plugins.split(","))
-            rows = compare(arena, contestants, levels, options.rounds, Limits(options.runs, options.seconds))
+            rows = compare(arena, contestants, levels, options.rounds)
     except (BenchError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     print(table(rows))
     if options.json is not None:
-        settings = {"levels": levels, "rounds": options.rounds, "seconds": options.seconds, "plugins": options.plugins}
+        settings = {"levels": options.levels, "rounds": options.rounds, "plugins": options.plugins}
         options.json.write_text(json.dumps(report(rows, settings | vars(shape)), indent=1) + "\n")
     return 0
 

@@ -75,6 +75,7 @@ class Result:
         calls: answers received and found right.
         errors: what went wrong with single attempts -> how often.
         durations: `run` or a method -> seconds each one that succeeded took.
+        unfinished: `run` or a method -> seconds each one that was under way at the end had taken so far.
         bytes_received: of all answers.
         bad_entries: entries which the server could not bind, in all configurations received.
         client_cpu_seconds: what playing the clients cost.
@@ -88,6 +89,7 @@ class Result:
     calls: int = 0
     errors: dict[str, int] = field(default_factory=dict)
     durations: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    unfinished: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     bytes_received: int = 0
     bad_entries: int = 0
     client_cpu_seconds: float = 0.0
@@ -250,11 +252,15 @@ class Load:
                 next_sweep = now + sweep_seconds
                 self._drop_silent(now)
         result = self._result
-        result.seconds = time.monotonic() - begun
+        result.seconds = now - begun
         result.runs_cut = self._underway
         result.client_cpu_seconds = time.process_time() - cpu
+        waiting = [run for _, _, run in self._retries]
         for call in self._calls.values():
+            result.unfinished[call.run.method].append(round(now - call.started, 6))
+            waiting.append(call.run)
             call.close()
+        result.unfinished["run"] += [round(now - run.started, 6) for run in waiting]
         self._poll.close()
         return result
 

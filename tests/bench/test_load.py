@@ -193,6 +193,8 @@ def test_runs_under_way_at_the_end_are_cut(server: ScriptedServer) -> None:
     result = drive(server, never, seconds=0.1)
     silence.set()
     assert (result.runs_ok, result.runs_failed, result.runs_cut) == (0, 0, 2)
+    assert {name: len(ages) for name, ages in result.unfinished.items()} == {"run": 2, "DeclareVersion": 2}
+    assert all(0 < age <= result.seconds for age in result.unfinished["run"])
 
 
 def test_entries_that_the_server_could_not_bind_are_counted(server: ScriptedServer) -> None:

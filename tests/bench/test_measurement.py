@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from contrib.bench.compare import BenchError, parse_contestant, report
+from contrib.bench.compare import BenchError, Level, parse_contestant, parse_level, report
 from contrib.bench.measurement import Measurement, table
 from contrib.bench.meter import Peak
 from tests.peers.server import GeventcoreServer
 
 
-def turn(runs: int, seconds: float, durations: list[float]) -> dict[str, object]:
+def turn(runs: int, seconds: float, durations: list[float], unfinished: list[float]) -> dict[str, object]:
     return {
         "concurrency": 16,
         "seconds": seconds,
@@ -21,15 +21,16 @@ def turn(runs: int, seconds: float, durations: list[float]) -> dict[str, object]
         "runs_cut": 2,
         "calls": runs * 5,
         "errors": {"GetConfig: timeout": 3},
-        "durations": {"run": durations, "GetConfig": [value / 10 for value in durations]},
+        "durations": {"run": durations},
+        "unfinished": {"run": unfinished},
         "bad_entries": 0,
     }
 
 
 def measured(runs: int) -> Measurement:
     measurement = Measurement()
-    measurement.add(turn(runs, 2.0, [0.1, 0.2]), 1.5, Peak(2_000_000, 1_000_000, 3))
-    measurement.add(turn(runs, 3.0, [0.3]), 0.5, Peak(1_000_000, 1_500_000, 1))
+    measurement.add(turn(runs, 2.0, [0.1, 0.2], []), 1.5, Peak(2_000_000, 1_000_000, 3))
+    measurement.add(turn(runs, 3.0, [0.3], []), 0.5, Peak(1_000_000, 1_500_000, 1))
     return measurement
 
 
@@ -45,10 +46,16 @@ def test_turns_add_up() -> None:
 
 def test_a_server_that_finished_nothing_has_no_latency() -> None:
     measurement = Measurement()
-    measurement.add(turn(0, 2.0, []), 1.0, Peak())
+    measurement.add(turn(0, 2.0, [], []), 1.0, Peak())
     assert measurement.percentile("run", 0.5) is None
     assert measurement.cpu_per_call() is None
     assert " - " in table([(16, "a", measurement), (16, "b", measured(5))])
+
+
+def test_those_left_waiting_count_with_the_time_they_have_waited() -> None:
+    measurement = Measurement()
+    measurement.add(turn(2, 2.0, [0.1, 0.1], [2.0, 2.0, 2.0]), 1.0, Peak())
+    assert measurement.percentile("run", 0.5) == 2.0
 
 
 def test_the_table_divides_the_first_by_the_second() -> None:
@@ -76,3 +83,13 @@ def test_options_are_given_with_the_name() -> None:
 def test_a_server_that_is_not_understood_is_refused(text: str) -> None:
     with pytest.raises(BenchError):
         parse_contestant(text)
+
+
+def test_levels_have_a_time_each() -> None:
+    assert parse_level("256:40") == Level(256, 40.0)
+
+
+@pytest.mark.parametrize("text", ["256", "x:1", "0:1", "1:0", "1:-1", "1:nan", "1:inf"])
+def test_a_level_without_bounds_is_refused(text: str) -> None:
+    with pytest.raises(BenchError):
+        parse_level(text)
