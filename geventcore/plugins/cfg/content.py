@@ -1,7 +1,8 @@
 """The content of a file, in the one form that it is needed in.
 
 A repository may be large, so a file is kept once: as text if XML can hold it, otherwise as bytes. Where clients get it
-in base64, the bytes give way to that form when the first of them asks.
+in base64, the bytes give way to that form when the first of them asks. Text that is ASCII is kept as bytes, which lxml
+takes as well, and faster.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from geventcore.specfiles.xmltext import decode_text, illegal_position
 
 
 class Content:
-    """The content of a file; never changes, whichever form it is kept in."""
+    """The content of a file; never changes, whichever form it is kept in.
 
-    __slots__ = ("_base64", "_bytes", "_encoding", "_name", "_text")
+    Attributes:
+        text: as an XML element's text, which is ASCII if it is bytes; None if XML cannot hold it.
+    """
 
-    def __init__(self, name: object, encoding: str, text: str | None, data: bytes | None) -> None:
+    __slots__ = ("_base64", "_bytes", "_encoding", "_name", "text")
+
+    def __init__(self, name: object, encoding: str, text: str | bytes | None, data: bytes | None) -> None:
         """Exactly one of `text` and `data` is given. `name` is the file's, for messages."""
+        self.text = text
         self._name = name
         self._encoding = encoding
-        self._text = text
         self._bytes = data
         self._base64: str | None = None
 
@@ -32,8 +37,10 @@ class Content:
             text = decode_text(data, encoding, name)
         except RepositoryError:
             return cls(name, encoding, None, data)
+        if text.isascii() and text.encode("ascii") == data:
+            return cls(name, encoding, data, None)
         # Some encodings spell one text in several ways (byte order marks, shift states): then only the bytes are exact.
-        if encoding.lower() not in ("utf-8", "ascii") and text.encode(encoding) != data:
+        if text.encode(encoding) != data:
             return cls(name, encoding, None, data)
         return cls(name, encoding, text, None)
 
@@ -44,17 +51,8 @@ class Content:
             return cls(name, encoding, text, None)
         return cls(name, encoding, None, _encode(text, encoding, name))
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing in it."""
-        # Of no form is anything but the empty content empty.
-        return not (self._text or self._bytes or self._base64)
-
-    @property
-    def text(self) -> str:
-        """As text; `PluginExecutionError` says why it is none."""
-        if self._text is not None:
-            return self._text
+    def decode(self) -> str:
+        """The text of a content that has no `text`; `PluginExecutionError` says why, unless it is just unusual."""
         try:
             return decode_text(self.as_bytes(), self._encoding, self._name)
         except RepositoryError as err:
@@ -62,12 +60,12 @@ class Content:
 
     def as_bytes(self) -> bytes:
         """The bytes; `PluginExecutionError` if the text has characters that the encoding does not know."""
-        data, text = self._bytes, self._text
+        data, text = self._bytes, self.text
         if data is not None:
             return data
         if text is None:
             return base64.b64decode(self._base64 or "")
-        return _encode(text, self._encoding, self._name)
+        return text if isinstance(text, bytes) else _encode(text, self._encoding, self._name)
 
     @property
     def base64(self) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar
 
 from lxml import etree
 
@@ -26,9 +25,6 @@ from geventcore.plugins.cfg.path_settings import PathSettings
 from geventcore.specfiles.specificity import Candidates
 
 log = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class _Parts:
@@ -79,57 +75,80 @@ class CfgEntry:
         self._files.pop(filename, None)
         self._parts = None
 
+    def prepare(self) -> None:
+        """Work out now what the next binding would."""
+        # The files are those of one moment: events are applied while nothing is bound.
+        self._parts = _Parts(handler for handler in self._files.values() if handler is not None)
+
     def bind(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         """Make an abstract entry concrete; `PluginExecutionError` if that fails."""
-        parts = self._parts
-        if parts is None:
-            # The files are those of one moment: events are applied while nothing is bound.
-            parts = self._parts = _Parts(handler for handler in self._files.values() if handler is not None)
+        if self._parts is None:
+            self.prepare()
+        parts: _Parts = self._parts  # type: ignore[assignment]  # it is prepared now
         settings = self._settings()
         if parts.info is None:
             entry.attrib.update(settings.attributes)
         else:
             _apply_info(parts.info, entry, metadata, settings)
-        content = self._content(parts, entry, metadata)
+        generator = parts.generators.best(metadata)
+        if generator is None:
+            content = self._create(parts, entry, metadata)
+        else:
+            try:
+                content = generator.get_content(entry, metadata)
+            except PluginExecutionError:
+                raise
+            except Exception as err:
+                raise _failure(generator, err) from err
         if parts.verifiers and settings.validation:
             _verify(parts.verifiers, entry, metadata, content)
-        _deliver(content, entry)
+        text: str | bytes | None = content.base64 if entry.get("encoding") == "base64" else content.text
+        if text is None:
+            text = content.decode()
+        if text:
+            entry.text = text  # type: ignore[assignment]  # the stubs do not know that ASCII may be bytes
+        else:
+            entry.text = None
+            entry.set("empty", "true")
 
-    def _content(self, parts: _Parts, entry: etree._Element, metadata: ClientMetadata) -> Content:
-        generator = parts.generators.best(metadata)
-        if generator is not None:
-            return _guarded(generator, generator.get_content, entry, metadata)
+    def _create(self, parts: _Parts, entry: etree._Element, metadata: ClientMetadata) -> Content:
         creator = parts.creators.best(metadata)
-        if creator is not None:
-            return _guarded(creator, creator.create_content, entry, metadata)
-        raise PluginExecutionError(f"no file of Cfg{self.name} is for {metadata.hostname}")
+        if creator is None:
+            raise PluginExecutionError(f"no file of Cfg{self.name} is for {metadata.hostname}")
+        try:
+            return creator.create_content(entry, metadata)
+        except PluginExecutionError:
+            raise
+        except Exception as err:
+            raise _failure(creator, err) from err
 
     def __repr__(self) -> str:
         return f"CfgEntry({self.name})"
 
 
-def _guarded(handler: CfgHandler, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a handler's method; whatever it raises becomes a `PluginExecutionError` of one line."""
-    try:
-        return method(*args, **kwargs)
-    except PluginExecutionError:
-        raise
-    except GeventcoreError as err:
-        raise PluginExecutionError(" ".join(str(err).split())) from err
-    except Exception as err:
-        # Sites' templates and commands may raise anything: it fails this entry only.
+def _failure(handler: CfgHandler, err: Exception) -> PluginExecutionError:
+    """What to raise instead of what a handler raised: one line. Sites' templates and commands may raise anything."""
+    message = str(err)
+    if not isinstance(err, GeventcoreError):
         log.debug("%s failed", handler.path, exc_info=err)
-        raise PluginExecutionError(" ".join(f"{handler.path}: {type(err).__name__}: {err}".split())) from err
+        message = f"{handler.path}: {type(err).__name__}: {err}"
+    return PluginExecutionError(" ".join(message.split()))
 
 
 def _apply_info(handler: CfgInfo, entry: etree._Element, metadata: ClientMetadata, settings: PathSettings) -> None:
-    try:
-        info = _guarded(handler, handler.info_for, requested_name(entry), metadata)
+    info = handler.info_for_all
+    if info is None:
+        try:
+            info = handler.info_for(requested_name(entry), metadata)
+        except PluginExecutionError:
+            raise
+        except Exception as err:
+            raise _failure(handler, err) from err
+        finally:
+            if info is None:
+                entry.attrib.update(settings.defaults)
         if info is None:
             raise PluginExecutionError(f"{handler.path}: no Info element fits {metadata.hostname}")
-    except PluginExecutionError:
-        entry.attrib.update(settings.defaults)
-        raise
     entry.attrib.update(settings.attributes_with(info))
     for acl in info.acls:
         entry.append(copy.deepcopy(acl))
@@ -141,13 +160,11 @@ def _verify(
     data = content.as_bytes()
     for candidates in verifiers:
         verifier = candidates.best(metadata)
-        if verifier is not None:
-            _guarded(verifier, verifier.verify, entry, metadata, data)
-
-
-def _deliver(content: Content, entry: etree._Element) -> None:
-    if content.is_empty:
-        entry.text = None
-        entry.set("empty", "true")
-    else:
-        entry.text = content.base64 if entry.get("encoding") == "base64" else content.text
+        if verifier is None:
+            continue
+        try:
+            verifier.verify(entry, metadata, data)
+        except PluginExecutionError:
+            raise
+        except Exception as err:
+            raise _failure(verifier, err) from err

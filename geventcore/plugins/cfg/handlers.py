@@ -102,6 +102,11 @@ class CfgCreator(CfgHandler):
 class CfgInfo(CfgHandler):
     """Says what attributes the entry has."""
 
+    @property
+    def info_for_all(self) -> Info | None:
+        """What the entry gets if that is the same for all clients and names; None if it has to be asked for."""
+        return None
+
     @abstractmethod
     def info_for(self, name: str, metadata: ClientMetadata) -> Info | None:
         """What the entry that is requested as `name` gets; None if nothing in the file fits. `RepositoryError`."""

@@ -71,7 +71,7 @@ def _hold(conditions: _Conditions, name: str, metadata: ClientMetadata) -> bool:
 
 def _contents(parent: etree._Element, conditions: _Conditions = ()) -> Iterator[tuple[_Conditions, etree._Element]]:
     """What stands below an element in document order, each with the conditions that it is under."""
-    for child in parent:
+    for child in parent.iterchildren(etree.Element):
         if child.tag in CONDITIONAL_TAGS or child.tag == "Path":
             yield from _contents(child, (*conditions, _Condition.of(child)))
         elif child.tag == "FileInfo":
@@ -110,7 +110,6 @@ class _Rules:
     """The rules of a file."""
 
     def __init__(self, root: etree._Element) -> None:
-        """`root` is a tree without comments."""
         self._rules = [_Rule.of(conditions, element) for conditions, element in _contents(root)]
         first = self._rules[0] if self._rules else None
         self.unconditional = first.info if first and not first.conditions and not first.acls else None
@@ -136,32 +135,37 @@ class InfoXML(CfgInfo):
         super().__init__(path, specificity, context)
         self._file = StructFile(path, context, monitor_self=False)
         self._rules: _Rules | None = None
-        self._rules_document: XMLDocument | None = None
+        self._document: XMLDocument | None = None
         self._reported = False
 
     def handle_event(self, event: FileEvent) -> None:
         self._file.handle_event(event)
+        self._refresh()
+
+    @property
+    def info_for_all(self) -> Info | None:
+        self._refresh()
+        return self._rules.unconditional if self._rules is not None else None
 
     def info_for(self, name: str, metadata: ClientMetadata) -> Info | None:
-        rules = self._rules_for(metadata)
-        if rules.unconditional is not None:
-            return rules.unconditional
+        self._refresh()
+        # A template has rules for each client. A file that was never good has none: then this says so.
+        rules = self._rules or _Rules(self._file.struct(metadata).root)
         info, has_more = rules.find(name, metadata)
         if has_more:
             self._report_several(metadata.hostname)
         return info
 
-    def _rules_for(self, metadata: ClientMetadata) -> _Rules:
-        """The rules of the present version of the file, which the file and its includes may have changed."""
+    def _refresh(self) -> None:
+        """Make the rules of the present version of the file: the file and its includes may have changed."""
         document = self._file.document
-        rules = self._rules
-        if rules is None or document is not self._rules_document:
-            rules = _Rules(self._file.struct(metadata).root)
-            if not self._file.is_template:
-                self._rules, self._rules_document, self._reported = rules, document, False
-                if rules.has_several_for_all:
-                    self._report_several("all clients")
-        return rules
+        if document is self._document or document is None:
+            return
+        self._document, self._rules, self._reported = document, None, False
+        if not self._file.is_template:
+            self._rules = _Rules(document.root)
+            if self._rules.has_several_for_all:
+                self._report_several("all clients")
 
     def _report_several(self, whom: str) -> None:
         if not self._reported:

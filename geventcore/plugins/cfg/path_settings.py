@@ -26,10 +26,11 @@ _MDATA = (
 )
 
 
-#: How many sets of attributes are kept: sites have a few dozen, but a templated info.xml could make new ones for ever.
-MAX_MERGED = 10_000
+#: How many sets of attributes are kept. There are fewer in a site, but a templated info.xml makes new ones for ever.
+MAX_KEPT = 20_000
 
-Attributes = tuple[tuple[str, str], ...]
+#: Names and values. lxml takes ASCII as bytes a third faster than as text.
+Attributes = tuple[tuple[str | bytes, str | bytes], ...]
 
 
 class PathSettings:
@@ -45,15 +46,28 @@ class PathSettings:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.validation = settings[VALIDATION]
-        self.defaults: Attributes = tuple((option.key, settings[option]) for option in _MDATA)
-        self.attributes: Attributes = (*self.defaults, ("type", "file"))
-        self._merged: dict[Attributes, Attributes] = {}
+        self._defaults = {option.key: settings[option] for option in _MDATA}
+        self.defaults = _encoded(self._defaults)
+        self.attributes = _encoded({**self._defaults, "type": "file"})
+        self._by_info: dict[Info, Attributes] = {}
+        self._by_attributes: dict[tuple[tuple[str, str], ...], Attributes] = {}
 
     def attributes_with(self, info: Info) -> Attributes:
         """All attributes that a file gets: the defaults, those of `info` over them, and the type."""
-        merged = self._merged.get(info.attributes)
+        merged = self._by_info.get(info)
         if merged is None:
-            merged = tuple({**dict(self.defaults), **dict(info.attributes), "type": "file"}.items())
-            if len(self._merged) < MAX_MERGED:
-                self._merged[info.attributes] = merged
+            if len(self._by_info) >= MAX_KEPT:
+                self._by_info, self._by_attributes = {}, {}
+            merged = _encoded({**self._defaults, **dict(info.attributes), "type": "file"})
+            # Most files of a site have one of a few sets of attributes, which is then kept once.
+            merged = self._by_attributes.setdefault(info.attributes, merged)
+            self._by_info[info] = merged
         return merged
+
+
+def _encoded(attributes: dict[str, str]) -> Attributes:
+    return tuple((_ascii(name), _ascii(value)) for name, value in attributes.items())
+
+
+def _ascii(text: str) -> str | bytes:
+    return text.encode("ascii") if text.isascii() else text

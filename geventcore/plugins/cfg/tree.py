@@ -73,7 +73,11 @@ class CfgTree(EventHandler):
     def handle_event(self, event: FileEvent) -> None:
         """Create, renew or drop what an event is about; what a file's handler raises goes to the file monitor."""
         directory = self._by_handle.get(event.handle)
-        if directory is None or event.action is FileAction.END_EXIST:
+        if directory is None:
+            return
+        if event.action is FileAction.END_EXIST:
+            if directory.entry is not None:
+                directory.entry.prepare()
             return
         if not os.path.isabs(event.filename):
             self._look_at(directory, event.filename, event)
