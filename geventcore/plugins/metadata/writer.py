@@ -172,7 +172,7 @@ class _File:
         )
 
     def _text(self) -> str:
-        declaration = _DECLARATION.match(self._data.decode(self._encoding).lstrip("\ufeff"))
+        declaration = _DECLARATION.match(self._data.decode(self._encoding, "replace").lstrip("\ufeff"))
         head = "" if declaration is None else declaration.group().strip() + "\n"
         if self.tree.docinfo.internalDTD is not None:
             return f"{head}{etree.tostring(self.tree, encoding='unicode')}\n"
@@ -242,6 +242,7 @@ class _Batch:
 
     def apply(self, edit: Edit) -> None:
         """Change the file that holds the edit's element."""
+        # Fails for what XML cannot hold, while nothing is changed yet.
         etree.Element(edit.tag, {"name": edit.name, **{key: text or "" for key, text in edit.attributes.items()}})
         edit.existed = False
         for path in self._paths:
