@@ -83,7 +83,7 @@ class FleetSummary:
         failures: reason -> number of runs that failed for it.
         errors: reason -> number of attempts that failed for it, whether or not the run did.
         bad_entries: number of entries that clients reported as bad.
-        example: the client with the most entries.
+        example: the client with the most entries; of several the first by name.
     """
 
     clients: int
@@ -147,9 +147,9 @@ class FleetResult:
             bad_entries=sum(
                 run.observation.total - run.observation.good for run in self.runs if run.observation is not None
             ),
-            example=max(
+            example=min(
                 (_client(run, run.observation) for run in self.runs if run.observation is not None),
-                key=lambda client: client.total,
+                key=lambda client: (-client.total, client.hostname),
                 default=None,
             ),
         )

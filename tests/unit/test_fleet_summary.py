@@ -70,12 +70,12 @@ def test_failures_of_many_clients_for_one_reason_are_one_line() -> None:
 
 def test_the_example_is_the_client_with_the_most_entries_and_bad_ones_are_summed_up() -> None:
     broken = '<Path name="/x" failure="no file"/>'
-    result = FleetResult([run("a"), run("b", entries=broken + broken), run("c", entries=broken)])
+    result = FleetResult([run("a"), run("c", entries=broken + broken), run("b", entries=broken + broken)])
     summary = result.summary()
     assert summary.example is not None
     assert summary.example.hostname == "b"
     assert (summary.example.total, summary.example.good) == (3, 1)
-    assert summary.bad_entries == 3
+    assert summary.bad_entries == 4
 
 
 def test_an_empty_result_has_a_summary() -> None:
