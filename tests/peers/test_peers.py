@@ -68,7 +68,7 @@ class Machine:
         return stat.S_IMODE((self.root / path).stat().st_mode)
 
 
-@pytest.fixture(scope="module", params=["bcfg2-python3", "bcfg2-python2"])
+@pytest.fixture(scope="module", params=["bcfg2-python3", "bcfg2-python2", "geventcore"])
 def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     peer = server_peer(request.param)
     directory = tmp_path_factory.mktemp("peers")
