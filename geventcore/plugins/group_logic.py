@@ -1,7 +1,7 @@
 """GroupLogic: groups that follow from other groups, with templates (docs: reference/plugins/grouplogic).
 
-In ``groups.xml`` a ``Group`` with children is a condition, one without is a result. A result with a ``category`` declares
-the group. It is asked after other connectors, so that it sees the groups that they give.
+In ``groups.xml`` a ``Group`` with children is a condition, one without is a result. A result with a ``category``
+declares the group. It is asked after other connectors, so that it sees the groups that they give.
 """
 
 from __future__ import annotations

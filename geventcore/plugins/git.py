@@ -1,0 +1,42 @@
+"""Git: the repository's revision, and updating it, with Git (docs: reference/plugins/version-control)."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from geventcore.errors import PluginExecutionError
+from geventcore.plugin.version_control import VersionControl
+
+#: How long an update may take, in seconds.
+UPDATE_SECONDS = 300.0
+#: What may be asked for in an update; nothing that Git could take for an option.
+_REFERENCE = re.compile(r"(?!-)[\w./@^~+-]+")
+
+
+class Git(VersionControl):
+    """Asks Git."""
+
+    markers = (".git",)
+    remote_methods: ClassVar[tuple[str, ...]] = (*VersionControl.remote_methods, "Update")
+
+    def get_revision(self) -> str:
+        """The hash of the commit that is checked out."""
+        return self.first_line("git", "rev-parse", "--verify", "HEAD")
+
+    def Update(self, ref: str | None = None) -> bool:  # noqa: N802 - the name that callers use
+        """Fetch, check `ref` out if it is given, and follow the branch's upstream. True; `PluginExecutionError` if not.
+
+        Changes to files in the working copy are lost if `ref` is given, as a forced checkout is.
+        """
+        if ref is not None and not _REFERENCE.fullmatch(ref):
+            raise PluginExecutionError(f"{ref!r} is no name of a commit")
+        self.run("git", "gc", "--auto", "--quiet", seconds=UPDATE_SECONDS)
+        self.run("git", "fetch", "--all", "--quiet", seconds=UPDATE_SECONDS)
+        if ref is not None:
+            self.run("git", "checkout", "--quiet", "--force", ref, "--")
+        branch = self.run("git", "branch", "--show-current").strip()
+        if branch and self.run("git", "for-each-ref", "--format=%(upstream)", f"refs/heads/{branch}").strip():
+            self.run("git", "pull", "--quiet", "--rebase", seconds=UPDATE_SECONDS)
+        self.context.handle_file_events()
+        return True
