@@ -10,7 +10,8 @@ the mark and the look lies a short while, because one change causes many kernel 
   it away, before they write the new one: to a handler that is one change.
 
 If the kernel drops events (its queue is bounded), everything is looked at. Directories that cannot be watched are
-looked at at intervals.
+looked at at intervals. What the kernel tells nobody is not noticed: changes that other machines make on a network file
+system, and a file system that is mounted over a monitored directory.
 """
 
 from __future__ import annotations
@@ -223,8 +224,7 @@ class Inotify(QueuedMonitor):
             for handle in self._snapshots:
                 self._mark((handle, None), now)
         elif event.mask & flags.IGNORED:
-            for subject in self._watches.ended(event.wd):
-                self._mark(subject, now, flags.DELETE)
+            self._watches.ended(event.wd)
         else:
             for handle, entry in self._watches.subjects(event.wd, event.name):
                 if entry is None or not self.is_ignored(entry):

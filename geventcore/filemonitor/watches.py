@@ -105,15 +105,11 @@ class Watches:
             for handle, _ in subjects.get(None, ()):
                 yield handle, name or None
 
-    def ended(self, watch: int) -> set[Subject]:
-        """The kernel has ended a watch; returns the subjects to be looked at."""
-        subjects: set[Subject] = set()
+    def ended(self, watch: int) -> None:
+        """The kernel has ended a watch: the directory was deleted or unmounted."""
         for path in self._paths.pop(watch, ()):
-            directory = self._directories[path]
-            directory.watch = None
+            self._directories[path].watch = None
             self._unwatched.add(path)
-            subjects.update(*directory.subjects.values())
-        return subjects
 
     def unwatched_subjects(self) -> set[Subject]:
         """The subjects that nothing will be heard about."""

@@ -401,6 +401,8 @@ def test_ignored_names_have_no_events(monitor: QueuedMonitor, tmp_path: Path) ->
     (repository / "sub" / "file").write_text("below an ignored name")
     apply_until(monitor, lambda: file.has("created", repository / "sub" / "file"))
     assert {event.filename for event in recorder.events} <= {"a", "sub"}
+    os.rename(repository, tmp_path / "checkout")
+    apply_until(monitor, lambda: file.has("deleted", repository / "sub" / "file"))
 
 
 def test_changes_between_adding_and_start(unstarted: QueuedMonitor, repository: Path) -> None:
