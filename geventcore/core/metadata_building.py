@@ -42,9 +42,8 @@ def build_metadata(
     with timings.measure(f"{statistics_name}:build_metadata"):
         metadata = source.get_initial_metadata(hostname)
         for connector in connectors:
-            names = _groups_of(connector, metadata, source)
-            if names:
-                source.merge_additional_groups(metadata, names)
+            # Also without new groups: the source may have a default for who is in none.
+            source.merge_additional_groups(metadata, _groups_of(connector, metadata, source))
         for connector in connectors:
             with _failure_logged(connector, "get_additional_data", metadata):
                 data = connector.get_additional_data(metadata)

@@ -68,7 +68,7 @@ class GroupCommit:
         self._requested = 0
         self._completed = 0
         self._writing = False
-        self._failures: dict[int, BaseException] = {}
+        self._failures: dict[int, Exception] = {}
 
     def commit(self) -> None:
         """Return when a write that began after this call has succeeded; raises what that write raised."""
@@ -81,19 +81,20 @@ class GroupCommit:
                 return
             self._writing = True
             target = self._requested
-        failure: BaseException | None = None
+        completed = self._completed
         try:
             self._write()
-        except BaseException as err:
-            failure = err
+            completed = target
+        except Exception as err:
+            for request in range(completed + 1, target + 1):
+                if request != mine:
+                    self._failures[request] = err
+            completed = target
             raise
         finally:
+            # A writer that was ended from outside has stored nothing for anybody: the next one in line writes instead.
             with self._condition:
-                if failure is not None:
-                    for request in range(self._completed + 1, target + 1):
-                        if request != mine:
-                            self._failures[request] = failure
-                self._completed = target
+                self._completed = completed
                 self._writing = False
                 self._condition.notify_all()
 

@@ -11,6 +11,7 @@ The rules of inclusion are Bcfg2's (docs: reference/repository, "Includes"):
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import logging
 import os
@@ -83,6 +84,7 @@ class _Inclusion:
     files: list[Path] = field(default_factory=list)
     watch: list[Path] = field(default_factory=list)
     signatures: dict[Path, Signature] = field(default_factory=dict)
+    globs: list[str] = field(default_factory=list)
 
     def _matches(self, element: etree._Element, base: Path) -> list[Path]:
         href = element.get("href", "")
@@ -92,6 +94,7 @@ class _Inclusion:
         pattern = os.path.normpath(base.parent / href)
         if _GLOB_CHARACTERS.search(href):
             found = [Path(name) for name in sorted(glob.glob(pattern))]
+            self.globs.append(pattern)
             self.watch.append(Path(_GLOB_CHARACTERS.split(pattern, maxsplit=1)[0]).parent)
         else:
             found = [Path(pattern)] if os.path.isfile(pattern) else []
@@ -186,6 +189,7 @@ class XMLDocument:
         includes: the files that were included, at any depth.
         watch: the files and directories whose changes mean that this document must be loaded anew.
         signatures: the versions of the files that it was made from.
+        globs: the patterns of paths that it includes.
     """
 
     path: Path
@@ -193,10 +197,13 @@ class XMLDocument:
     includes: tuple[Path, ...]
     watch: tuple[Path, ...]
     signatures: Mapping[Path, Signature]
+    globs: tuple[str, ...] = ()
 
-    def is_current(self) -> bool:
-        """Whether none of its files has changed since it was loaded."""
-        return all(signature(path) == old for path, old in self.signatures.items())
+    def is_current(self, path: Path) -> bool:
+        """Whether this document was made from a file as it is now, or does not depend on it."""
+        if path in self.signatures:
+            return self.signatures[path] == signature(path)
+        return not any(fnmatch.fnmatchcase(str(path), pattern) for pattern in self.globs)
 
 
 def load_document(path: Path) -> XMLDocument:
@@ -205,7 +212,8 @@ def load_document(path: Path) -> XMLDocument:
     root = parse_file(path)
     inclusion.resolve(root)
     watch = dict.fromkeys([*inclusion.files, *inclusion.watch])
-    return XMLDocument(path, root, tuple(dict.fromkeys(inclusion.files)), tuple(watch), inclusion.signatures)
+    files = tuple(dict.fromkeys(inclusion.files))
+    return XMLDocument(path, root, files, tuple(watch), inclusion.signatures, tuple(inclusion.globs))
 
 
 class XMLFile(EventHandler):
@@ -252,7 +260,8 @@ class XMLFile(EventHandler):
         """Load the file anew, whichever of its files the event is about."""
         if event.action is FileAction.END_EXIST or not self.path.exists():
             return
-        if event.action is FileAction.EXISTS and self.document is not None and self.document.is_current():
+        path = Path(event.handle, event.filename)
+        if event.action is FileAction.EXISTS and self.document is not None and self.document.is_current(path):
             # The initial events of an included file that this load has just begun to watch.
             return
         self.load()

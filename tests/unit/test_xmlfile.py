@@ -54,9 +54,18 @@ def test_all_files_are_known(tmp_path: Path) -> None:
     document = load_document(tmp_path / "main.xml")
     assert set(document.includes) == {tmp_path / "one.xml", tmp_path / "two.xml"}
     assert tmp_path / "missing.xml" in document.watch
-    assert document.is_current()
+    assert document.is_current(tmp_path / "two.xml")
     (tmp_path / "two.xml").write_text("<two><changed/></two>")
-    assert not document.is_current()
+    assert not document.is_current(tmp_path / "two.xml")
+    assert document.is_current(tmp_path / "unrelated.xml")
+
+
+def test_a_file_that_a_glob_matches_only_now_is_noticed(tmp_path: Path) -> None:
+    load(tmp_path, main_xml=f'<r {XI}><xi:include href="parts/*.xml"/></r>', parts__a_xml="<a/>")
+    document = load_document(tmp_path / "main.xml")
+    assert tmp_path / "parts" in document.watch
+    assert not document.is_current(tmp_path / "parts" / "b.xml")
+    assert document.is_current(tmp_path / "parts" / "b.txt")
 
 
 def test_what_matches_nothing_is_an_error_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
