@@ -95,7 +95,8 @@ class _Inclusion:
         if _GLOB_CHARACTERS.search(href):
             found = [Path(name) for name in sorted(glob.glob(pattern))]
             self.globs.append(pattern)
-            self.watch.append(Path(_GLOB_CHARACTERS.split(pattern, maxsplit=1)[0]).parent)
+            self.watch += [Path(name) for name in glob.glob(os.path.dirname(pattern))]
+            self.watch.append(Path(os.path.dirname(_GLOB_CHARACTERS.split(pattern, maxsplit=1)[0])))
         else:
             found = [Path(pattern)] if os.path.isfile(pattern) else []
         found = [path for path in found if path not in (base, self.top)]

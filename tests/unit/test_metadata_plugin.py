@@ -348,7 +348,7 @@ def test_queries_know_what_connectors_add(metadata: Metadata) -> None:
     assert query.names_by_groups(["linux"]) == ["w1", "d1", "bare"]
     assert query.names_by_groups(["linux", "web"]) == ["w1", "bare"]
     assert query.names_by_groups(["tag-follower"]) == ["w1"]
-    assert query.names_by_profiles(["db", "guest"]) == ["d1", "nothing", "bare"]
+    assert query.names_by_profiles(["db", "guest"]) == ["d1", "nothing", "bare", "ghostly"]
     assert [client.Tags for client in query.by_groups(["tagged"])] == [{"host": "w1"}]
     assert metadata.get_client_names_by_bundles(["base", "apache"]) == ["w1", "bare"]
     assert query.all_clients() == ["w1", "d1", "nothing", "bare", "ghostly"]
