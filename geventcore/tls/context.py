@@ -84,7 +84,10 @@ class ServerContext:
         """The server's end of a new connection, handshake still to do; without a socket it works in memory."""
         connection = SSL.Connection(self._context, sock)
         connection.set_accept_state()
-        disable_auto_retry(connection)
+        if sock is not None:
+            # In memory a read cannot go on for longer than what was written to it, and nobody would come back to look
+            # for the rest.
+            disable_auto_retry(connection)
         return connection
 
 

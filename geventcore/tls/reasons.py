@@ -17,6 +17,8 @@ _UNTRUSTED = "the client does not trust the server's certificate"
 _OLD = "the client offers only TLS versions older than 1.2"
 _NOT_TLS = "the client does not speak TLS"
 _DAMAGED = "the client sent a damaged TLS record"
+#: Also what OpenSSL 3 makes of plain HTTP.
+_NO_RECORD = "what the client sends is no TLS record"
 
 #: OpenSSL's reason, without the name of the protocol version in front, and ours.
 _PLAIN = {
@@ -35,9 +37,9 @@ _PLAIN = {
     "bad record mac": _DAMAGED,
     "decryption failed or bad record mac": _DAMAGED,
     "bad record type": _DAMAGED,
-    "packet length too long": _DAMAGED,
-    "data length too long": _DAMAGED,
-    "encrypted length too long": _DAMAGED,
+    "packet length too long": _NO_RECORD,
+    "data length too long": _NO_RECORD,
+    "encrypted length too long": _NO_RECORD,
     "alert unknown ca": f"{_UNTRUSTED}: it does not know the CA",
     "alert bad certificate": _UNTRUSTED,
     "alert certificate unknown": _UNTRUSTED,
@@ -53,7 +55,7 @@ _VERSION_PREFIXES = ("sslv3 ", "tlsv1 ", "tlsv13 ", "ssl/tls ")
 _LONGEST = 200
 
 #: What cryptography raises, late, for parts of a certificate that OpenSSL has let pass.
-UNREADABLE = (ValueError, TypeError)
+UNREADABLE = (ValueError, TypeError, KeyError)
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ def test_clients_of_old_and_new_pythons(site: Site, interpreter: Callable[[], st
         (b"CONNECT x:443 HTTP/1.1\r\n\r\n", "the client takes the TLS port for an HTTP proxy"),
         (b"SSH-2.0-OpenSSH_9.6\r\n" * 5, "the client does not speak TLS"),
         (b"\0" * 100, "the client does not speak TLS"),
-        (b"\x16\x03\x01\xff\xff" + b"x" * 100, "the client sent a damaged TLS record"),
+        (b"\x16\x03\x01\xff\xff" + b"x" * 100, "what the client sends is no TLS record"),
     ],
 )
 def test_other_protocols_are_named(raw: tuple[TLSStream, socket.socket], sent: bytes, reason: str) -> None:
@@ -526,6 +526,25 @@ def test_flood_of_key_updates_lets_others_run_and_meets_the_deadline(site: Site,
             stream.receive(100, monotonic() - 1)
         assert stream.receive(100, soon()) == b"request"
         stream.close()
+
+
+def test_connection_in_memory_reads_past_records_without_data(site: Site, tmp_path: Path) -> None:
+    """Nothing more arrives that would make its owner look again."""
+    server = site.context().connection(None)
+    client = KeyUpdatingClient(site.client(), tmp_path / "keys.log")
+    done = False
+    while not done:
+        with suppress(ssl.SSLWantReadError):
+            client.tls.do_handshake()
+            done = True
+        server.bio_write(client.outgoing.read())
+        with suppress(SSL.WantReadError):
+            server.do_handshake()
+        with suppress(SSL.WantReadError):
+            client.incoming.write(server.bio_read(65536))
+    client.read_secret()
+    server.bio_write(client.key_update() + client.key_update() + client.data(b"request"))
+    assert server.recv(100) == b"request"
 
 
 # -- ends
