@@ -86,6 +86,9 @@ def _corrected_line(path: Path, code: str, line: int) -> int:
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
         return line
+    if not any(code in text for text in lines):
+        # What a loop goes through is wrapped before it is compiled.
+        code = code.removeprefix("iter(").removesuffix(")")
     found = [number for number, text in enumerate(lines, 1) if code in text]
     return min(found, key=lambda number: (abs(number - line), number), default=line)
 
@@ -115,8 +118,8 @@ def _load(path: Path, source: str | bytes, encoding: str, kind: Any) -> Any:
         return kind(source, filepath=str(path), filename=str(path), loader=_loader(path), encoding=encoding)
     except (genshi.template.TemplateError, ParseError) as err:
         raise _syntax_error(path, err) from err
-    except (SyntaxError, UnicodeDecodeError) as err:
-        raise TemplateError(f"{path}: {err}") from err
+    except Exception as err:  # Genshi's own parser stumbles over some blocks of Python; it fails this file only
+        raise TemplateError(f"{path}: {type(err).__name__}: {err}") from err
 
 
 def load_text(path: Path, source: bytes, encoding: str) -> _Text:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from geventcore.errors import GeventcoreError
+from geventcore.errors import GeventcoreError, PluginExecutionError
 from geventcore.filemonitor import FileEvent
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
@@ -25,8 +25,8 @@ from geventcore.specfiles.structfile import StructFile
 
 log = logging.getLogger(__name__)
 
-#: The files that are being put together by this thread: one that needs itself has no end.
-_in_progress: ContextVar[tuple[Path, ...]] = ContextVar("authorized_keys_in_progress", default=())
+#: What this thread is putting together: file, host and profile. One that needs itself has no end.
+_in_progress: ContextVar[tuple[tuple[Path, str, str | None], ...]] = ContextVar("authorized_keys", default=())
 
 
 class AuthorizedKeysGenerator(CfgGenerator):
@@ -44,11 +44,18 @@ class AuthorizedKeysGenerator(CfgGenerator):
         self._file.handle_event(event)
 
     def get_content(self, entry: etree._Element, metadata: ClientMetadata) -> Content:
-        lines = []
-        for allow in self._file.xml_match(metadata).iter("Allow"):
-            key = self._key(allow, metadata)
-            if key:
-                lines.append(f"{_options(allow)} {key}".strip())
+        this = (self.path, metadata.hostname, metadata.profile)
+        if this in _in_progress.get():
+            raise PluginExecutionError(f"{self.path} needs itself")
+        token = _in_progress.set((*_in_progress.get(), this))
+        try:
+            lines = []
+            for allow in self._file.xml_match(metadata).iter("Allow"):
+                key = self._key(allow, metadata)
+                if key:
+                    lines.append(f"{_options(allow)} {key}".strip())
+        finally:
+            _in_progress.reset(token)
         return Content.of_text("\n".join(lines), self.context.encoding, self.path)
 
     def _key(self, allow: etree._Element, metadata: ClientMetadata) -> str:
@@ -61,10 +68,6 @@ class AuthorizedKeysGenerator(CfgGenerator):
         return key
 
     def _key_of_entry(self, source: str, allow: etree._Element, metadata: ClientMetadata) -> str:
-        if self.path in _in_progress.get():
-            log.error("%s: %s needs this file itself; the key is left out", self.path, source)
-            return ""
-        token = _in_progress.set((*_in_progress.get(), self.path))
         try:
             owner = self._owner(allow, metadata)
             if owner is None:
@@ -74,8 +77,6 @@ class AuthorizedKeysGenerator(CfgGenerator):
         except GeventcoreError as err:
             log.info("%s: for %s there is no key %s: %s", self.path, metadata.hostname, source, err)
             return ""
-        finally:
-            _in_progress.reset(token)
         key = (entry.text or "").strip()
         if not key:
             log.warning("%s: for %s the key %s is empty; left out", self.path, metadata.hostname, source)

@@ -65,7 +65,11 @@ class CfgTree(EventHandler):
 
     def _watch(self, relative: str) -> None:
         directory = self._directories[relative] = _Directory(relative)
-        self._by_handle[self._monitor.add_monitor(self._path(relative), self)] = directory
+        self._ask_for_contents(directory)
+
+    def _ask_for_contents(self, directory: _Directory) -> None:
+        """Have the file monitor tell everything that is in a directory, whether or not it was watched before."""
+        self._by_handle[self._monitor.add_monitor(self._path(directory.relative), self)] = directory
 
     def _path(self, relative: str) -> str:
         return os.path.join(self._root, relative) if relative else self._root
@@ -83,9 +87,8 @@ class CfgTree(EventHandler):
             self._look_at(directory, event.filename, event)
         elif not os.path.isdir(event.handle):
             self._empty(directory)
-        elif event.action is not FileAction.EXISTS:
-            # After EXISTS the contents are told one by one.
-            self._rescan(directory)
+        elif event.action is FileAction.CREATED:
+            self._ask_for_contents(directory)
 
     def _look_at(self, directory: _Directory, name: str, event: FileEvent) -> None:
         """Compare what is known of a name in a directory with the disk."""
@@ -121,25 +124,8 @@ class CfgTree(EventHandler):
                 return
         elif event.action is not FileAction.CREATED:
             return
-        # A directory of that name was watched before: one that was replaced may hold other files.
-        self._rescan(self._directories[relative])
-
-    def _rescan(self, directory: _Directory) -> None:
-        """Look at everything that is or was in a directory."""
-        path = self._path(directory.relative)
-        try:
-            names = set(os.listdir(path))
-        except OSError:
-            names = set()
-        known = set(directory.subdirectories)
-        if directory.entry is not None:
-            known.update(directory.entry.files)
-        for name in sorted(names | known):
-            event = FileEvent(path, name, FileAction.CREATED)
-            try:
-                self._look_at(directory, name, event)
-            except RepositoryError as err:
-                log.error("%s", err)
+        # It has been here before, and what was in it may have been forgotten since.
+        self._ask_for_contents(self._directories[relative])
 
     def _load_file(self, directory: _Directory, name: str, path: str, event: FileEvent) -> None:
         if not directory.relative:

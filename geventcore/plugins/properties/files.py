@@ -80,17 +80,18 @@ class XMLPropertyFile(PropertyFile):
         return self.structure.root.get("automatch", str(default)).lower() == "true"
 
     def validate(self, root: etree._Element) -> None:
-        """`PluginExecutionError` if there is a schema, ``<name>.xsd`` beside the file, and it does not allow the data."""
+        """`PluginExecutionError` if there is a schema (``<name>.xsd`` beside the file) that does not allow the data."""
         schema_path = self.path.with_suffix(".xsd")
         if not schema_path.exists():
             return
         try:
-            schema = etree.XMLSchema(etree.parse(schema_path))
+            etree.XMLSchema(etree.parse(schema_path)).assertValid(root)
+        except etree.DocumentInvalid as err:
+            raise PluginExecutionError(
+                f"{self.path}: not written: {schema_path.name} does not allow it: {err}"
+            ) from err
         except (OSError, etree.XMLSyntaxError, etree.XMLSchemaParseError) as err:
             raise PluginExecutionError(f"{schema_path}: this schema cannot be used: {err}") from err
-        if not schema.validate(root):
-            reason = "; ".join(f"line {error.line}: {error.message}" for error in schema.error_log)
-            raise PluginExecutionError(f"{self.path}: not written: {schema_path.name} does not allow it: {reason}")
 
 
 class DataPropertyFile(PropertyFile):
