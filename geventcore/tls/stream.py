@@ -131,9 +131,11 @@ class TLSStream:
                 self._complete(SSL.Connection.shutdown, deadline)
             self._state = _State.ENDED
         if self._state is not _State.CLOSED:
+            # BlockingIOError, the usual case, says that nothing lies there.
             with suppress(OSError):
-                self._sock.shutdown(socket.SHUT_WR)
-                self._discard_input(min(deadline, monotonic() + LINGER_SECONDS), peer_is_sending)
+                if peer_is_sending or self._sock.recv(65536):
+                    self._sock.shutdown(socket.SHUT_WR)
+                    self._discard_input(min(deadline, monotonic() + LINGER_SECONDS))
 
     def abort(self) -> None:
         """End the connection at once; whoever waits on it sees the end. May be called by any thread."""
@@ -151,6 +153,11 @@ class TLSStream:
     def peer_identity(self) -> PeerIdentity | None:
         """Who the peer is by its verified certificate; None if it has shown none."""
         return self._peer_identity
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the peer has begun to speak TLS; False after `close`."""
+        return self._connection is not None and self._connection.client_random() is not None
 
     @property
     def protocol(self) -> str | None:
@@ -200,16 +207,13 @@ class TLSStream:
                     raise ConnectionAbortedError("the connection was ended here") from error
                 raise
 
-    def _discard_input(self, deadline: float, peer_is_sending: bool) -> None:
+    def _discard_input(self, deadline: float) -> None:
         """Throw away what the peer sends until it ends its side. Raises OSError, TimeoutError included, to stop."""
-        wait = peer_is_sending
-        while True:
-            if wait:
-                # Also when something is there already: it lets others run between two reads.
-                self._waiter.wait_readable(self._sock, deadline)
-            if not self._sock.recv(65536) or monotonic() >= deadline:
+        while monotonic() < deadline:
+            # Also when something is there already: it lets others run between two reads.
+            self._waiter.wait_readable(self._sock, deadline)
+            if not self._sock.recv(65536):
                 return
-            wait = True
 
 
 def _chunks(data: Buffer | Sequence[Buffer]) -> Iterator[Buffer]:
