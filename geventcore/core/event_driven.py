@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from geventcore.core.network import NetworkCore
+from geventcore.core.network import NetworkCore, loss_level
 from geventcore.errors import TLSError
 from geventcore.rpc.conversation import Close, Conversation, Phase, Read, Run, Write
 from geventcore.rpc.peer import Peer
@@ -97,7 +97,8 @@ class EventDrivenConnection:
             log.warning("%s: connection ended: %s", self._peer, err)
             self._close()
         except OSError as err:
-            log.info("%s: connection lost: %s", self._peer, err)
+            in_handshake = self._tls.has_begun and self._conversation is None
+            log.log(loss_level(in_handshake), "%s: connection lost: %s", self._peer, err)
             self._close()
 
     def _begin(self) -> bool:

@@ -293,6 +293,7 @@ class NetworkCore(Core):
         deadlines = self.deadlines()
         peer = Peer(address)
         stream = TLSStream(self.tls, sock, waiter)
+        conversation: Conversation | None = None
         self.track(stream, None)
         try:
             stream.handshake(time.monotonic() + deadlines.handshake)
@@ -304,12 +305,21 @@ class NetworkCore(Core):
         except (TLSError, TimeoutError) as err:
             log.warning("%s: connection ended: %s", peer, err)
         except OSError as err:
-            log.info("%s: connection lost: %s", peer, err)
+            log.log(loss_level(stream.has_begun and conversation is None), "%s: connection lost: %s", peer, err)
         except GeventcoreError as err:
             log.error("%s: %s", peer, err)
         finally:
             stream.close()
             self.untrack(stream)
+
+
+def loss_level(in_handshake: bool) -> int:
+    """How grave it is that a connection was lost.
+
+    Whoever connects only to see whether somebody listens, or leaves an answer unread, is nothing to tell anybody about.
+    A client that breaks off the TLS handshake does not like what it was shown.
+    """
+    return logging.WARNING if in_handshake else logging.INFO
 
 
 def raise_descriptor_limit() -> None:

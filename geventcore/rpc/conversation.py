@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class Phase(Enum):
     """What a connection is waiting for, which decides how long it may."""
 
-    IDLE = "the next request"
+    IDLE = "a request"
     HEAD = "the rest of a request's head"
     BODY = "the rest of a request's body"
 
@@ -86,6 +86,7 @@ class Conversation:
         self._parser = http1.RequestParser(limits)
         self._head: http1.RequestHead | None = None
         self._steps: list[Step] = []
+        self._is_unused = True
         #: Whether a request was answered by its head alone, so that its body is still on its way.
         self.left_unread = False
 
@@ -100,11 +101,12 @@ class Conversation:
 
     def timed_out(self, phase: Phase) -> None:
         """The peer did not send in time: an idle one is let go, another is told."""
-        if phase is not Phase.IDLE:
+        if phase is not Phase.IDLE or self._is_unused:
             log.warning("%s: timed out waiting for %s", self._peer, phase.value)
-            self._respond(error_response(408), keep_alive=False)
-        else:
+        if phase is Phase.IDLE:
             self._steps.append(_CLOSE)
+        else:
+            self._respond(error_response(408), keep_alive=False)
 
     def next_step(self) -> Step:
         """What to do now."""
@@ -131,6 +133,7 @@ class Conversation:
 
     def _begin(self, head: http1.RequestHead) -> None:
         self._head = head
+        self._is_unused = False
         if head.method != "POST":
             log.warning("%s: method %s is not allowed", self._peer, head.method)
             self.left_unread = head.content_length != 0

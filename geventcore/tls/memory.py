@@ -29,6 +29,11 @@ class MemoryTLS:
         self.is_open = False
         self.peer_identity: PeerIdentity | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the peer has begun to speak TLS."""
+        return self._connection.client_random() is not None
+
     def receive_data(self, data: bytes) -> None:
         """Take what has arrived; ``b""`` if the peer has ended the connection."""
         if data:
