@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import pwd
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -87,8 +88,13 @@ class StartReport:
     def await_result(self) -> int:
         """In the process that was started: wait, pass the message on, and return the exit status."""
         os.close(self._write)
-        with os.fdopen(self._read, "rb") as stream:
-            told = stream.read()
+        told, piece = b"", b"\0"
+        while piece:
+            # A core's preparation may leave closing to its event loop, which runs while select waits, and not while a
+            # plain read does: that would wait for an end that this process itself keeps open.
+            select.select([self._read], [], [])
+            piece = os.read(self._read, 4096)
+            told += piece
         if told == b"\n":
             return 0
         message = told.decode("utf-8", "replace").strip() or "the server ended before it was ready"
