@@ -154,9 +154,8 @@ class CoreMethods:
     def get_config(self, address: Address) -> XMLText:
         """Get the client's configuration, an ASCII document without a declaration."""
         core = self._core
-        with core.lock.shared():
-            config = build_configuration(core, self.client_metadata(address))
-        return XMLText(etree.tostring(config))
+        with core.render_slot(), core.lock.shared():
+            return XMLText(etree.tostring(build_configuration(core, self.client_metadata(address))))
 
     @exposed("RecvStats")
     def receive_statistics(self, address: Address, statistics: str) -> bool:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import gevent
 import gevent.socket
+from gevent.lock import Semaphore
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
@@ -37,6 +39,19 @@ POOL_SIZE = Option(
     "How many connections are served at once; further ones wait in the kernel's queue.\n\n"
     "Each costs some 50 KB of memory, and its request's data while it is answered.",
 )
+
+MAX_RENDERS = Option(
+    "gevent",
+    "max_renders",
+    types.integer(1),
+    8,
+    "How many configurations are built at once; further requests for one wait their turn.\n\n"
+    "Building is work for the processor, so more at once are not faster: they only take the memory of as many "
+    "half-built configurations. Builds that wait for something else, as a plugin may, do not count.",
+)
+
+#: How long a request for a configuration waits before it looks whether those before it do anything, in seconds.
+PATIENCE_SECONDS = 0.05
 
 #: How long a greenlet may compute before it lets others go on, in seconds: well below what a client notices, well above
 #: what a switch costs (some microseconds).
@@ -67,16 +82,52 @@ def _wait(sock: socket.socket, deadline: float, events: int) -> None:
         watcher.close()
 
 
+class RenderSlots:
+    """Lets a number of greenlets compute, and further ones if all of those only wait.
+
+    A greenlet that holds a slot and has to wait, for a socket or a program, cannot be told from outside. But it does
+    not breathe. So whoever has waited for a while in which nobody breathed goes on without a slot.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._slots = Semaphore(count)
+        self._progress = 0
+
+    def breathed(self) -> None:
+        """Note that somebody computes."""
+        self._progress += 1
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Compute in the block, when it is this greenlet's turn."""
+        has_slot = self._wait()
+        try:
+            yield
+        finally:
+            self._progress += 1
+            if has_slot:
+                self._slots.release()
+
+    def _wait(self) -> bool:
+        while True:
+            seen = self._progress
+            if self._slots.acquire(timeout=PATIENCE_SECONDS):
+                return True
+            if seen == self._progress:
+                return False
+
+
 class GeventCore(NetworkCore):
     """Serves each connection in a greenlet of its own."""
 
     name: ClassVar[str] = "gevent"
-    options: ClassVar[tuple[Option[Any], ...]] = (*NetworkCore.options, POOL_SIZE)
+    options: ClassVar[tuple[Option[Any], ...]] = (*NetworkCore.options, POOL_SIZE, MAX_RENDERS)
 
     def __init__(self, settings: LoadedSettings) -> None:
         super().__init__(settings)
         self._servers: list[StreamServer] = []
         self._waiter = GreenletWaiter()
+        self._render_slots = RenderSlots(settings[MAX_RENDERS])
         self._computing: object = None
         self._computing_since = 0.0
 
@@ -103,8 +154,13 @@ class GeventCore(NetworkCore):
         result: T = gevent.get_hub().threadpool.apply(function, args, kwargs)
         return result
 
+    def render_slot(self) -> AbstractContextManager[None]:
+        """Build a configuration in the block, when it is this greenlet's turn."""
+        return self._render_slots.slot()
+
     def breathe(self) -> None:
         """Let other greenlets go on if this one has computed for `SLICE_SECONDS`."""
+        self._render_slots.breathed()
         now = time.perf_counter()
         current = gevent.getcurrent()
         if current is not self._computing:
