@@ -55,6 +55,14 @@ def write_durably(path: Path, data: bytes) -> os.stat_result:
     return status
 
 
+def write_if_different(path: Path, data: bytes) -> bool:
+    """Write durably, unless that is what the file holds; whether it was written."""
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    write_durably(path, data)
+    return True
+
+
 class GroupCommit:
     """One write for all who wait.
 
