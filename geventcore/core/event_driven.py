@@ -24,8 +24,14 @@ log = logging.getLogger(__name__)
 class Transport(Protocol):
     """What a core offers for one connection."""
 
-    def write(self, data: bytes) -> None:
-        """Send bytes, now or as soon as possible."""
+    def write(self, data: bytes, done: Callable[[], None]) -> None:
+        """Send bytes, and call `done` in the loop when most of them are on their way, or can be no more."""
+
+    def pause(self) -> None:
+        """Read nothing more until `resume`: a peer that sends faster than it is served has to wait."""
+
+    def resume(self) -> None:
+        """Read again."""
 
     def close(self) -> None:
         """Close when everything is sent."""
@@ -41,7 +47,11 @@ class Transport(Protocol):
 
 
 class EventDrivenConnection:
-    """One connection of a core that is driven by events."""
+    """One connection of a core that is driven by events.
+
+    While a request is worked on, or an answer waits for the peer to read it, nothing more is read: what one connection
+    holds in memory is one request and one answer.
+    """
 
     def __init__(self, core: NetworkCore, address: tuple[Any, ...], transport: Transport) -> None:
         self._core = core
@@ -50,8 +60,10 @@ class EventDrivenConnection:
         self._deadlines = core.deadlines()
         self._tls = MemoryTLS(core.tls)
         self._conversation: Conversation | None = None
-        self._working = False
+        self._busy = False
+        self._paused = False
         self._closing = False
+        self._lost = False
         self._phase: Phase | None = None
         self._cancel_timer: Callable[[], None] = lambda: None
         core.track(self, None)
@@ -75,9 +87,13 @@ class EventDrivenConnection:
 
     def connection_lost(self) -> None:
         """The connection is closed, whoever did it."""
-        self._closing = True
+        self._lost = True
         self._cancel_timer()
-        self._core.untrack(self)
+        self._tls.receive_data(b"")
+        # What is under way ends by itself, and what the peer left unfinished is noted.
+        self._advance()
+        if not self._busy:
+            self._forget()
 
     def abort(self) -> None:
         """Close at once; may be called from any thread."""
@@ -87,7 +103,7 @@ class EventDrivenConnection:
 
     def _advance(self) -> None:
         """Do everything that can be done now."""
-        if self._working or self._closing:
+        if self._busy or self._closing:
             return
         try:
             if self._conversation is None and not self._begin():
@@ -120,30 +136,58 @@ class EventDrivenConnection:
                 data = self._tls.read()
                 self._flush()
                 if data is None:
+                    self._read_on()
                     self._wait_for(step.phase)
                     return
                 conversation.receive_data(data)
             elif isinstance(step, Run):
-                self._working = True
-                self._cancel_timer()
-                self._phase = None
-                self._transport.run(step.work, self._work_done)
+                self._become_busy()
+                self._transport.run(step.work, self._go_on)
                 return
             elif isinstance(step, Write):
                 self._tls.write(b"".join(step.buffers))
-                self._flush()
-                self._phase = None
+                if not self._lost:
+                    self._become_busy()
+                    self._set_timer(self._deadlines.write, self._writing_timed_out)
+                    self._transport.write(self._tls.data_to_send(), self._go_on)
+                    return
             elif isinstance(step, Close):
                 self._close()
 
-    def _work_done(self) -> None:
-        self._working = False
-        self._advance()
+    def _become_busy(self) -> None:
+        self._busy = True
+        self._phase = None
+        self._cancel_timer()
+        if not self._paused:
+            self._paused = True
+            self._transport.pause()
+
+    def _read_on(self) -> None:
+        if self._paused and not self._lost:
+            self._paused = False
+            self._transport.resume()
+
+    def _go_on(self) -> None:
+        """What kept the connection busy is done."""
+        self._busy = False
+        self._cancel_timer()
+        if self._lost:
+            self._advance()
+            if not self._busy:
+                self._forget()
+        else:
+            self._advance()
+
+    def _forget(self) -> None:
+        self._closing = True
+        self._cancel_timer()
+        self._core.untrack(self)
 
     def _flush(self) -> None:
+        """Send what TLS has to say by itself, for which nobody waits."""
         data = self._tls.data_to_send()
-        if data:
-            self._transport.write(data)
+        if data and not self._lost:
+            self._transport.write(data, lambda: None)
 
     def _wait_for(self, phase: Phase) -> None:
         """Bound how long a phase lasts, from when it begins."""
@@ -166,9 +210,14 @@ class EventDrivenConnection:
             self._close()
 
     def _timed_out(self, phase: Phase) -> None:
-        if self._conversation is not None and not self._working and not self._closing:
+        if self._conversation is not None and not self._busy and not self._closing:
             self._conversation.timed_out(phase)
             self._advance()
+
+    def _writing_timed_out(self) -> None:
+        log.warning("%s: connection ended: timed out waiting for the answer to be read", self._peer)
+        self._closing = True
+        self._transport.abort()
 
     def _close(self) -> None:
         """Say goodbye and close; a peer that does not read what is left is cut off in the end.
@@ -182,6 +231,7 @@ class EventDrivenConnection:
         if self._tls.is_open:
             self._tls.shutdown()
         self._flush()
+        self._read_on()
         if self._conversation is not None and self._conversation.left_unread:
             self._set_timer(LINGER_SECONDS, self._close_transport)
         else:

@@ -35,11 +35,25 @@ class _Transport:
 
     def __init__(self, stream: IOStream, loop: IOLoop, executor: ThreadPoolExecutor) -> None:
         self._stream, self._loop, self._executor = stream, loop, executor
+        #: Set while reading is wanted.
+        self.reading = asyncio.Event()
+        self.reading.set()
 
-    def write(self, data: bytes) -> None:
-        if not self._stream.closed():
-            # How the writing ends is told by the stream's being closed.
-            self._stream.write(data).add_done_callback(lambda future: future.exception())
+    def write(self, data: bytes, done: Callable[[], None]) -> None:
+        if self._stream.closed():
+            done()
+            return
+        written = self._stream.write(data)
+        if self._stream.writing():
+            written.add_done_callback(lambda _: done())
+        else:
+            done()
+
+    def pause(self) -> None:
+        self.reading.clear()
+
+    def resume(self) -> None:
+        self.reading.set()
 
     def close(self) -> None:
         if self._stream.writing():
@@ -65,12 +79,19 @@ class _Server(TCPServer):
 
     async def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         loop = IOLoop.current()
-        connection = EventDrivenConnection(self._core, address, _Transport(stream, loop, self._core.executor))
-        stream.set_close_callback(connection.connection_lost)
+        transport = _Transport(stream, loop, self._core.executor)
+        connection = EventDrivenConnection(self._core, address, transport)
+
+        def closed() -> None:
+            connection.connection_lost()
+            transport.resume()
+
+        stream.set_close_callback(closed)
         stream.set_nodelay(True)
         try:
             while True:
                 connection.data_received(await stream.read_bytes(READ_BYTES, partial=True))
+                await transport.reading.wait()
         except StreamClosedError:
             connection.eof_received()
 

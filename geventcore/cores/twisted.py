@@ -36,11 +36,38 @@ class _Transport:
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
+        self._is_full = False
+        self._when_written: Callable[[], None] | None = None
+        # To be told when what waits to be sent is more than a little, and when it is gone.
+        transport.registerProducer(self, streaming=True)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, done: Callable[[], None]) -> None:
         self._transport.write(data)
+        if self._is_full:
+            self._when_written = done
+        else:
+            done()
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        self._is_full = True
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        self._is_full = False
+        done, self._when_written = self._when_written, None
+        if done is not None:
+            done()
+
+    stopProducing = resumeProducing  # noqa: N815 - Twisted's name
+
+    def pause(self) -> None:
+        self._transport.pauseProducing()
+
+    def resume(self) -> None:
+        self._transport.resumeProducing()
 
     def close(self) -> None:
+        # As long as somebody might produce more, Twisted would wait for it.
+        self._transport.unregisterProducer()
         self._transport.loseConnection()
 
     def abort(self) -> None:
