@@ -1,0 +1,291 @@
+"""Pages that are made from the program itself, so that they cannot say anything else than it does.
+
+* ``.. option-reference::`` has every option of the program, of its cores and of its plugins;
+* ``:conf:`[server] core``` names an option and links to it; an option that does not exist is a warning;
+* ``.. exposed-methods::`` has the methods that clients can call;
+* ``.. remote-methods::`` has those of plugins and file monitors;
+* ``.. command-reference::`` has the help of every command;
+* ``.. missing-plugins::`` and ``.. bcfg2-programs::`` tell what of Bcfg2 has no counterpart;
+* ``.. only-without:: MODULE`` has contents that are true as long as a module does not exist;
+* ``.. auth-table:: FILE`` and ``.. acl-table:: FILE`` show the expected table of an example.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import json
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from geventcore.cli.components import load_components
+from geventcore.cli.main import COMMANDS
+from geventcore.cores import CORES
+from geventcore.filemonitor import MONITORS
+from geventcore.options import Option
+from geventcore.options.bcfg2_keys import BCFG2_KEYS
+from geventcore.options.reference import reference_rst
+from geventcore.plugin.registry import load_object
+from geventcore.plugins import PLUGINS
+from geventcore.rpc.methods import exposed_methods
+
+log = logging.getLogger(__name__)
+
+#: The plugins that Bcfg2 1.4 has.
+BCFG2_PLUGINS = frozenset(
+    (
+        *("ACL", "AWSTags", "Bundler", "Bzr", "Cfg", "Cvs", "Darcs", "Decisions", "Defaults", "Deps", "FileProbes"),
+        *("Fossil", "Git", "GroupLogic", "GroupPatterns", "Guppy", "Hg", "Ldap", "Metadata", "NagiosGen", "Ohai"),
+        *("POSIXCompat", "Packages", "Pkgmgr", "Probes", "Properties", "PuppetENC", "Reporting", "Rules", "SEModules"),
+        *("SSHbase", "ServiceCompat", "Svn", "TemplateHelper", "Trigger"),
+    )
+)
+
+#: Program of Bcfg2 -> the command that does, or would do, the same.
+BCFG2_PROGRAMS = {
+    "bcfg2-server": "server",
+    "bcfg2-info": "info",
+    "bcfg2-admin init": "init",
+    "bcfg2-admin": "admin",
+    "bcfg2-lint": "lint",
+    "bcfg2-test": "test",
+    "bcfg2-crypt": "crypt",
+    "bcfg2-reports": "reports",
+    "bcfg2-report-collector": "collector",
+}
+
+
+@cache
+def all_options() -> tuple[Option[Any], ...]:
+    """Every option of the program: of its parts, of all its cores and of all its plugins."""
+    components = load_components(PLUGINS)
+    for reason in (*components.missing_libraries, *components.plugin_errors):
+        log.warning("left out: %s", reason)
+    for core in _loaded(CORES.values()):
+        components.options.add(*core.options)
+    return tuple(components.options)
+
+
+def _loaded(paths: Iterable[str]) -> Iterator[Any]:
+    """The objects of a table that can be loaded; others are reported."""
+    for path in dict.fromkeys(paths):
+        try:
+            yield load_object(path)
+        except ImportError as err:
+            log.warning("left out: %s cannot be loaded: %s", path, err)
+
+
+def anchor(section: str) -> str:
+    """The label of a section of the configuration file on the page of options."""
+    return "conf-" + (re.sub(r"[^a-z0-9]+", "-", section.lower()) or "command-line")
+
+
+class OptionReference(SphinxDirective):
+    """The reference of all options."""
+
+    def run(self) -> list[nodes.Node]:
+        text = reference_rst(all_options())
+        # Each section gets a label in front of its title.
+        labelled = re.sub(
+            r"(?m)^(\[(.+)\]|Only on the command line)\n-+$",
+            lambda match: f".. _{anchor(match[2] or '')}:\n\n{match[0]}",
+            text,
+        )
+        return list(self.parse_text_to_nodes(labelled, allow_section_headings=True))
+
+
+class ConfRole(SphinxRole):
+    """An option, as ``[section] key`` or ``[section]``."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        literal = nodes.literal(self.text, self.text, classes=["conf"])
+        match = re.fullmatch(r"\[([^]]+)\](?: (\S+))?", self.text)
+        section, key = match.groups() if match else ("", None)
+        places = {place for option in all_options() for place in option.places}
+        if (section, key) in places or (key is None and section in {place[0] for place in places}):
+            link = addnodes.pending_xref(
+                "",
+                literal,
+                refdomain="std",
+                reftype="ref",
+                refexplicit=True,
+                reftarget=anchor(section),
+                refdoc=self.env.docname,
+                refwarn=True,
+            )
+            return [link], []
+        if key not in BCFG2_KEYS.get(section, ()):
+            log.warning("there is no option %s", self.text, location=self.get_location())
+        return [literal], []
+
+
+def _arguments(function: Any, skip: int) -> str:
+    """The arguments of a method as a caller sees them."""
+    parameters = list(inspect.signature(function).parameters.values())[skip:]
+    names = []
+    for parameter in parameters:
+        star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+        has_default = parameter.default is not parameter.empty
+        names.append(f"[{parameter.name}]" if has_default else f"{star}{parameter.name}")
+    return ", ".join(names)
+
+
+class _MethodList(SphinxDirective):
+    """A definition list of methods."""
+
+    def methods(self) -> Iterator[tuple[str, str, str]]:
+        """Name, arguments and help of each."""
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        lines = []
+        for name, arguments, text in self.methods():
+            lines += [f"``{name}({arguments})``", f"    {' '.join(text.split())}", ""]
+        return list(self.parse_text_to_nodes("\n".join(lines)))
+
+
+class ExposedMethods(_MethodList):
+    """The methods of the core."""
+
+    def methods(self) -> Iterator[tuple[str, str, str]]:
+        core_methods = importlib.import_module("geventcore.core.methods")
+        owners = (core_methods.CoreMethods(None), core_methods.IntrospectionMethods(None))
+        found = [method for owner in owners for method in exposed_methods(owner)]
+        for method in sorted(found, key=lambda method: method.name):
+            yield method.name, _arguments(method.function, 1), method.help
+
+
+class RemoteMethods(_MethodList):
+    """The methods of plugins and of the file monitor that can be called."""
+
+    def methods(self) -> Iterator[tuple[str, str, str]]:
+        seen: dict[tuple[str, str], list[str]] = {}
+        arguments: dict[tuple[str, str], str] = {}
+        for owner in _loaded((*PLUGINS.values(), *MONITORS.values())):
+            for name in owner.remote_methods:
+                function = getattr(owner, name)
+                key = (name, inspect.getdoc(function) or "")
+                seen.setdefault(key, []).append(owner.name)
+                arguments[key] = _arguments(function, 1)
+        for (name, text), owners in sorted(seen.items()):
+            prefix = owners[0] if len(owners) == 1 else "<name>"
+            where = "" if len(owners) == 1 else f" For: {', '.join(sorted(owners))}."
+            yield f"{prefix}.{name}", arguments[name, text], text + where
+
+
+class CommandReference(SphinxDirective):
+    """The help of every command, a section each."""
+
+    def run(self) -> list[nodes.Node]:
+        lines = [".. click:: geventcore.cli.main:cli", "   :prog: geventcore", "   :nested: none", ""]
+        for name, (place, _) in COMMANDS.items():
+            lines += [f".. click:: {place}", f"   :prog: geventcore {name}", "   :nested: full", ""]
+        return list(self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True))
+
+
+class MissingPlugins(SphinxDirective):
+    """A sentence with the plugins of Bcfg2 that do not exist here."""
+
+    def run(self) -> list[nodes.Node]:
+        missing = ", ".join(f"``{name}``" for name in sorted(BCFG2_PLUGINS - set(PLUGINS)))
+        text = f"These plugins of Bcfg2 do not exist yet: {missing}." if missing else "All plugins of Bcfg2 exist."
+        return list(self.parse_text_to_nodes(text))
+
+
+class Bcfg2Programs(SphinxDirective):
+    """A table of the programs of Bcfg2 and the commands that do the same."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = [
+            (f"``{program}``", f"``geventcore {command}``" if command in COMMANDS else "*does not exist yet*")
+            for program, command in BCFG2_PROGRAMS.items()
+        ]
+        return list(self.parse_text_to_nodes(_list_table(("Bcfg2", "Here"), rows)))
+
+
+class OnlyWithout(SphinxDirective):
+    """Contents that are left out if there is a module."""
+
+    has_content = True
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        if importlib.util.find_spec(self.arguments[0]) is not None:
+            return []
+        return self.parse_content_to_nodes()
+
+
+class _ExampleTable(SphinxDirective):
+    """A table that an example expects: a JSON list of objects with ``input`` and ``expect``."""
+
+    required_arguments = 1
+    head: tuple[str, ...]
+
+    def row(self, given: dict[str, Any], expected: dict[str, Any]) -> tuple[str, ...]:
+        """The cells of one row."""
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        relative, path = self.env.relfn2path(self.arguments[0])
+        self.env.note_dependency(relative)
+        with open(path, encoding="utf-8") as stream:
+            rows = [self.row(entry["input"], entry["expect"]) for entry in json.load(stream)]
+        return list(self.parse_text_to_nodes(_list_table(self.head, rows)))
+
+
+class AuthTable(_ExampleTable):
+    """Who is let in."""
+
+    head = ("Certificate", "User", "Password", "From", "Let in as")
+
+    def row(self, given: dict[str, Any], expected: dict[str, Any]) -> tuple[str, ...]:
+        certificate, user, address = given["cert"], given["user"], given["address"][0]
+        who = "refused"
+        if expected["accepted"]:
+            who = expected["session"] or certificate or f"whoever has {address}"
+        return certificate or "none", user, given["password"] or "none", address, who
+
+
+class ACLTable(_ExampleTable):
+    """Who may call what."""
+
+    head = ("Caller", "Method", "By address", "By client")
+
+    def row(self, given: dict[str, Any], expected: dict[str, Any]) -> tuple[str, ...]:
+        words = {True: "allowed", False: "denied", None: "left to the client"}
+        caller = given.get("address") or given["hostname"]
+        by_address = words[expected["ip"]] if "ip" in expected else "left to the client"
+        by_client = words[expected["metadata"]] if "metadata" in expected else ""
+        return caller, f"``{given['method']}``", by_address, by_client
+
+
+def _list_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in (head, *rows):
+        marks = ("   * -", *["     -"] * 20)
+        lines += [f"{mark} {cell}".rstrip() for mark, cell in zip(marks, row, strict=False)]
+    return "\n".join(lines)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.add_directive("option-reference", OptionReference)
+    app.add_directive("exposed-methods", ExposedMethods)
+    app.add_directive("remote-methods", RemoteMethods)
+    app.add_directive("command-reference", CommandReference)
+    app.add_directive("missing-plugins", MissingPlugins)
+    app.add_directive("bcfg2-programs", Bcfg2Programs)
+    app.add_directive("only-without", OnlyWithout)
+    app.add_directive("auth-table", AuthTable)
+    app.add_directive("acl-table", ACLTable)
+    app.add_role("conf", ConfRole())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

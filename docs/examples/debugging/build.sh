@@ -1,0 +1,1 @@
+$ geventcore info build web01.example.com -C site/bcfg2.conf

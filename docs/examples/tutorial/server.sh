@@ -1,0 +1,1 @@
+$ geventcore server -C site/bcfg2.conf

@@ -1,0 +1,1 @@
+$ geventcore simulate -C site/client-bcfg2.conf --clients 10
