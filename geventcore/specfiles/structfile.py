@@ -25,6 +25,7 @@ from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import TemplateDataProvider
 from geventcore.specfiles.conditions import CONDITIONAL_TAGS, condition_holds, is_conditional
+from geventcore.specfiles.encrypted_elements import decrypt_elements
 from geventcore.specfiles.xmlfile import XMLDocument, XMLFile, repository_parser
 from geventcore.templating import XMLTemplate, load_xml_template
 
@@ -135,12 +136,17 @@ class StructFile(XMLFile):
         template = None
         if self.path.suffix == ".genshi" or root.nsmap.get("py") == GENSHI_NAMESPACE:
             template = load_xml_template("genshi", self.path, self.context.encoding)
+        # A template is decrypted when it is rendered; but what is wrong with it is said now.
+        self._decrypt(root, skip_plain=template is not None)
         # Only what has comments is kept twice; the two are trees that nobody changes.
         comment = next(root.iter(etree.Comment, etree.ProcessingInstruction), None)
         static = Struct.of(root if comment is None else copy.deepcopy(root))
         if self._load_hook is not None:
             self._load_hook(document)
         self._template, self._static = template, static
+
+    def _decrypt(self, root: etree._Element, skip_plain: bool = False) -> None:
+        decrypt_elements(root, self.path, self.context.settings, self.context.encoding, skip_plain=skip_plain)
 
     @property
     def is_template(self) -> bool:
@@ -184,9 +190,11 @@ class StructFile(XMLFile):
         if rendered is None:
             text = template.render(self.template_variables(metadata))
             try:
-                rendered = Struct.of(etree.fromstring(text, repository_parser(remove_comments=True)))
+                root = etree.fromstring(text, repository_parser(remove_comments=True))
             except etree.XMLSyntaxError as err:
                 raise RepositoryError(f"{self.path}: the rendered template is not well-formed: {err.msg}") from err
+            self._decrypt(root)
+            rendered = Struct.of(root)
             metadata.scratch[template] = rendered
         result: Struct = rendered
         return result

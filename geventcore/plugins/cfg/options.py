@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from geventcore.crypt import ENCRYPTION_OPTIONS
 from geventcore.options import Option, types
 
 VALIDATION = Option(
@@ -54,4 +55,7 @@ SSHKEYS_CATEGORY = Option(
     "repository, unless a host or a group is named there.",
 )
 
-CFG_OPTIONS: tuple[Option[Any], ...] = (VALIDATION, CATEGORY, PASSPHRASE, HANDLERS, SSHKEYS_CATEGORY)
+CFG_OPTIONS: tuple[Option[Any], ...] = (
+    *(VALIDATION, CATEGORY, PASSPHRASE, HANDLERS, SSHKEYS_CATEGORY),
+    *ENCRYPTION_OPTIONS,
+)

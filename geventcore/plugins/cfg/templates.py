@@ -83,8 +83,8 @@ class GenshiGenerator(TemplateGenerator):
     """``<base>….genshi``: Genshi's text templates."""
 
     engine = "genshi"
-    extensions = ("genshi",)
-    ignored_extensions = ("genshi_include",)
+    extensions: ClassVar[tuple[str, ...]] = ("genshi",)
+    ignored_extensions: ClassVar[tuple[str, ...]] = ("genshi_include",)
 
     def path_variable(self, name: str) -> str:
         return str(self.path)
@@ -94,5 +94,5 @@ class Jinja2Generator(TemplateGenerator):
     """``<base>….jinja2``."""
 
     engine = "jinja2"
-    extensions = ("jinja2",)
-    ignored_extensions = ("jinja2_include",)
+    extensions: ClassVar[tuple[str, ...]] = ("jinja2",)
+    ignored_extensions: ClassVar[tuple[str, ...]] = ("jinja2_include",)

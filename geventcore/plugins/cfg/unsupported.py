@@ -80,29 +80,6 @@ class EncryptedCheetahGenerator(CheetahGenerator):
     priority = 0
 
 
-class EncryptedGenerator(UnsupportedGenerator):
-    """``<base>….crypt``."""
-
-    extensions = ("crypt",)
-    what = "an encrypted file"
-
-
-class EncryptedGenshiGenerator(UnsupportedGenerator):
-    """``<base>….genshi.crypt``."""
-
-    extensions = ("genshi.crypt", "crypt.genshi")
-    priority = 0
-    what = "an encrypted Genshi template"
-
-
-class EncryptedJinja2Generator(UnsupportedGenerator):
-    """``<base>….jinja2.crypt``."""
-
-    extensions = ("jinja2.crypt", "crypt.jinja2")
-    priority = 0
-    what = "an encrypted Jinja2 template"
-
-
 class PrivateKeyCreator(UnsupportedCreator):
     """``privkey.xml``."""
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from lxml import etree
 
+from geventcore.crypt import EncryptionError
 from geventcore.errors import PluginExecutionError, RepositoryError
 from geventcore.filemonitor import EventHandler, FileEvent
 from geventcore.plugin.context import PluginContext
 from geventcore.plugins.properties.options import WRITES_ENABLED
 from geventcore.specfiles.durable import write_durably
+from geventcore.specfiles.encrypted_elements import encrypt_elements
 from geventcore.specfiles.structfile import StructFile
 from geventcore.specfiles.xmlfile import XMLDocument
 
@@ -78,6 +80,13 @@ class XMLPropertyFile(PropertyFile):
     def automatch(self, default: bool) -> bool:
         """Whether templates get the matched data."""
         return self.structure.root.get("automatch", str(default)).lower() == "true"
+
+    def encrypt(self, root: etree._Element) -> None:
+        """Encrypt what names a passphrase and is not encrypted; `PluginExecutionError` if that cannot be done."""
+        try:
+            encrypt_elements(root, self.context.settings, self.context.encoding)
+        except EncryptionError as err:
+            raise PluginExecutionError(f"{self.path}: not written: {err}") from err
 
     def validate(self, root: etree._Element) -> None:
         """`PluginExecutionError` if there is a schema (``<name>.xsd`` beside the file) that does not allow the data."""

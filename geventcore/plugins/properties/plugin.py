@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from geventcore.crypt import ENCRYPTION_OPTIONS
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
@@ -20,15 +21,29 @@ _PROPERTY_FILE = re.compile(r".*\.(?:xml|json|ya?ml)")
 _SCHEMA = re.compile(r".*\.xsd")
 
 
+class _UsableFiles:
+    """The files that can be used at one moment.
+
+    Attributes:
+        files: relative name -> file.
+        is_matched: value of ``[properties] automatch`` -> whether any of them is matched for each client.
+    """
+
+    def __init__(self, files: Mapping[str, PropertyFile]) -> None:
+        self.files = {name: file for name, file in files.items() if file.is_usable}
+        xml_files = [file for file in self.files.values() if isinstance(file, XMLPropertyFile)]
+        self.is_matched = {default: any(file.automatch(default) for file in xml_files) for default in (False, True)}
+
+
 class Properties(Plugin, Connector):
     """Gives templates the files below ``Properties/``."""
 
     name = "Properties"
-    options = (WRITES_ENABLED, AUTOMATCH)
+    options = (WRITES_ENABLED, AUTOMATCH, *ENCRYPTION_OPTIONS)
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
-        self._usable: Mapping[str, PropertyFile] | None = None
+        self._usable: _UsableFiles | None = None
         self._files = Directory(
             self.directory,
             context.file_monitor,
@@ -54,10 +69,11 @@ class Properties(Plugin, Connector):
 
         A file that was never good is not in it.
         """
-        if self._usable is None:
-            self._usable = {name: file for name, file in self._files.children.items() if file.is_usable}
+        usable = self._usable
+        if usable is None:
+            usable = self._usable = _UsableFiles(self._files.children)
         automatch = self.context.settings[AUTOMATCH]
         # What is matched later must not refer to the metadata that it becomes a part of: that would be a cycle, and
         # thousands of them wait for the garbage collector. A copy of it is needed only where something is matched.
-        matches = any(isinstance(file, XMLPropertyFile) and file.automatch(automatch) for file in self._usable.values())
-        return PropertiesOfClient(self._usable, automatch, metadata.copy() if matches else None)
+        client = metadata.copy() if usable.is_matched[automatch] else None
+        return PropertiesOfClient(usable.files, automatch, client)

@@ -62,13 +62,15 @@ class XMLProperties:
     def write(self) -> bool:
         """Write `xdata` back to the file, if ``<name>.xsd`` beside it allows that; durable when this returns.
 
-        What was included stands in the file from then on. `PluginExecutionError` if it is not written.
+        What was included stands in the file from then on; what names a passphrase is encrypted. `PluginExecutionError`
+        if it is not written.
         """
         self._file.validate(self.xdata)
         document = self._file.structure.document
         if document is not None and document.includes:
             log.warning("%s: written with the contents of what it included", self._file.path)
-        tree = self.xdata.getroottree()
+        tree = copy.deepcopy(self.xdata.getroottree())
+        self._file.encrypt(tree.getroot())
         self._file.store(etree.tostring(tree, pretty_print=True, encoding="UTF-8", xml_declaration=False))
         return True
 
