@@ -240,12 +240,8 @@ def test_loading_makes_no_table_for_each_file(tmp_path: Path) -> None:
 def test_one_line_says_that_a_file_is_not_supported_and_its_client_gets_no_other(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    files = {"f/f": "for all", "f/f.H_h.cheetah": "$x", "c/c.cheetah.crypt": "U2FsdGVkX18="}
-    with caplog.at_level(logging.WARNING), cfg_site(tmp_path, files) as server:
-        assert bind(server, "/f", client("other")).text == "for all"
+    with caplog.at_level(logging.WARNING), cfg_site(tmp_path, {"f/f": "all", "f/f.H_h.cheetah": "$x"}) as server:
+        assert bind(server, "/f", client("other")).text == "all"
         with pytest.raises(PluginExecutionError, match=r"f\.H_h\.cheetah: a Cheetah template: no maintained engine"):
             bind(server, "/f")
-        with pytest.raises(PluginExecutionError, match=r"c\.cheetah\.crypt: a Cheetah template: no maintained engine"):
-            bind(server, "/c")
-    for name in ("f.H_h.cheetah", "c.cheetah.crypt"):
-        assert sum(name in record.getMessage() for record in caplog.records) == 1
+    assert sum("f.H_h.cheetah" in record.getMessage() for record in caplog.records) == 1
