@@ -18,13 +18,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL import SSL, crypto
 
 from geventcore.errors import TLSError
 from geventcore.tls import reasons
 from geventcore.tls.authority import has_issued
 from geventcore.tls.library import MODE_NO_AUTO_CHAIN, disable_auto_retry
-from geventcore.tls.pem import read_certificates, read_crls, read_private_key, refusal
+from geventcore.tls.pem import PrivateKey, read_certificates, read_crls, read_private_key, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -110,12 +111,12 @@ def build_server_context(
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     _set_policy(context, session_tickets)
     authorities = [] if files.ca is None else read_certificates(CA_SETTING, files.ca)
-    pairs = [(files.certificate, files.key), *files.additional]
-    expires = min(_use_pair(context, certificate, key, authorities) for certificate, key in pairs)
     if files.ca is not None:
         _use_authorities(context, files.ca, authorities, files.crl)
     elif files.crl is not None:
         raise TLSError(f"{CRL_SETTING}: {files.crl} is of no use without {CA_SETTING}")
+    pairs = [(files.certificate, files.key), *files.additional]
+    expires = min(_use_pair(context, certificate, key, authorities) for certificate, key in pairs)
     return ServerContext(files, files.ca is not None, expires, context)
 
 
@@ -153,7 +154,7 @@ def _use_pair(
     chain = read_certificates(CERTIFICATE_SETTING, certificate_path)
     key = read_private_key(KEY_SETTING, key_path)
     leaf = chain[0]
-    owners = [number for number, certificate in enumerate(chain, 1) if certificate.public_key() == key.public_key()]
+    owners = [number for number, certificate in enumerate(chain, 1) if _has_key(certificate, key)]
     if not owners:
         raise refusal(KEY_SETTING, key_path, f"does not belong to the certificate in {certificate_path}")
     if owners[0] != 1:
@@ -169,11 +170,18 @@ def _use_pair(
                 context.add_extra_chain_cert(issuer)
         context.use_privatekey(key)
         context.check_privatekey()
-    except SSL.Error as error:
+    except (SSL.Error, crypto.Error) as error:
         raise refusal(
             CERTIFICATE_SETTING, certificate_path, f"is refused by OpenSSL: {reasons.plain(error)}"
         ) from error
     return leaf.not_valid_after_utc
+
+
+def _has_key(certificate: x509.Certificate, key: PrivateKey) -> bool:
+    try:
+        return certificate.public_key() == key.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def _intermediates(leaf: x509.Certificate, authorities: list[x509.Certificate]) -> list[x509.Certificate]:
@@ -183,7 +191,7 @@ def _intermediates(leaf: x509.Certificate, authorities: list[x509.Certificate]) 
         issuers = (
             authority
             for authority in authorities
-            if authority.subject != authority.issuer and authority not in chain and has_issued(authority, chain[-1])
+            if authority not in chain and has_issued(authority, chain[-1]) and not has_issued(authority, authority)
         )
         issuer = next(issuers, None)
         if issuer is None:
@@ -194,25 +202,33 @@ def _intermediates(leaf: x509.Certificate, authorities: list[x509.Certificate]) 
 def _use_authorities(context: SSL.Context, ca: Path, authorities: list[x509.Certificate], crl: Path | None) -> None:
     store = context.get_cert_store()
     assert store is not None, "every context has a store"
-    for authority in authorities:
-        _warn_of_dates(CA_SETTING, ca, authority)
-        store.add_cert(crypto.X509.from_cryptography(authority))
-        context.add_client_ca(authority)
     # Whatever the site put into the file is believed, be it an intermediate authority without its root.
     flags = crypto.X509StoreFlags.PARTIAL_CHAIN
+    try:
+        for authority in authorities:
+            _warn_of_dates(CA_SETTING, ca, authority)
+            store.add_cert(crypto.X509.from_cryptography(authority))
+            context.add_client_ca(authority)
+    except (SSL.Error, crypto.Error) as error:
+        raise refusal(CA_SETTING, ca, f"is refused by OpenSSL: {reasons.plain(error)}") from error
     if crl is not None:
-        for revocations in read_crls(CRL_SETTING, crl):
-            if revocations.next_update_utc is not None and revocations.next_update_utc < datetime.now(timezone.utc):
-                logger.warning(
-                    "%s: %s has not been renewed since %s; client certificates are refused until it is",
-                    CRL_SETTING,
-                    crl,
-                    _date(revocations.next_update_utc),
-                )
-            store.add_crl(revocations)
+        _use_revocations(store, crl)
         flags |= crypto.X509StoreFlags.CRL_CHECK
     store.set_flags(flags)
     context.set_verify(SSL.VERIFY_PEER, reasons.remember_refusal)
+
+
+def _use_revocations(store: crypto.X509Store, crl: Path) -> None:
+    now = datetime.now(timezone.utc)
+    try:
+        for revocations in read_crls(CRL_SETTING, crl):
+            end = revocations.next_update_utc
+            if end is not None and end < now:
+                problem = f"has not been renewed since {_date(end)}; client certificates are refused until it is"
+                logger.warning("%s: %s %s", CRL_SETTING, crl, problem)
+            store.add_crl(revocations)
+    except crypto.Error as error:
+        raise refusal(CRL_SETTING, crl, f"is refused by OpenSSL: {reasons.plain(error)}") from error
 
 
 def _warn_of_dates(setting: str, path: Path, certificate: x509.Certificate) -> None:

@@ -108,7 +108,7 @@ def _load_blocks(
     for number, block in enumerate(blocks, 1):
         try:
             loaded.append(load(block))
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
             which = f"{noun} number {number}" if len(blocks) > 1 else noun
             raise refusal(setting, path, f"holds a damaged {which}") from error
     return loaded

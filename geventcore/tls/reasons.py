@@ -86,7 +86,7 @@ def explain(error: SSL.Error, connection: SSL.Connection) -> str:
     return plain(error)
 
 
-def plain(error: SSL.Error) -> str:
+def plain(error: SSL.Error | crypto.Error) -> str:
     """The first of OpenSSL's reasons that we have words for, else its last one."""
     queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
     texts = [reason for _, _, reason in queue if reason]

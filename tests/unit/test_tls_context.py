@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import ssl
@@ -115,6 +116,23 @@ def test_damaged_certificate_is_refused(site: Site) -> None:
     assert "holds a damaged certificate number 2" in refused(replace(site.files(), certificate=path))
     path = site.write("ca2.pem", damaged)
     assert refused(replace(site.files(), ca=path)) == f"[communication] ca: {path} holds a damaged certificate"
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@pytest.mark.parametrize("mask", [0x21, 0x80])
+@pytest.mark.parametrize("field", ["certificate", "ca", "crl"])
+def test_no_byte_of_a_file_can_raise_anything_but_our_error(site: Site, field: str, mask: int) -> None:
+    """Flip each byte of what the file says, one after the other."""
+    files = site.files(crl=site.write("crl.pem", site.authority.crl()))
+    path: Path = getattr(files, field)
+    kind = "X509 CRL" if field == "crl" else "CERTIFICATE"
+    der = base64.b64decode(b"".join(path.read_bytes().splitlines()[1:-1]))
+    for position in range(len(der)):
+        damaged = der[:position] + bytes([der[position] ^ mask]) + der[position + 1 :]
+        text = base64.encodebytes(damaged).decode("ascii")
+        path.write_text(f"-----BEGIN {kind}-----\n{text}-----END {kind}-----\n")
+        with suppress(TLSError):
+            build_server_context(files)
 
 
 def test_damaged_key_is_refused(site: Site) -> None:
