@@ -1,0 +1,54 @@
+"""One contract for all: each test of this directory runs against a real server process with each core of the table."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from geventcore.cores import CORES
+from tests.support.live_server import LiveSite
+
+_FIND_MISSING = """
+import importlib, sys
+try:
+    importlib.import_module(sys.argv[1])
+except ModuleNotFoundError as err:
+    if not (err.name or "").startswith("geventcore"):
+        print(err.name)
+"""
+
+
+@functools.cache
+def missing_library(core: str) -> str:
+    """The library that a core needs and that is not installed, or nothing.
+
+    Found out in a process of its own: a core's library may change the one that it is imported into.
+    """
+    module = CORES[core].partition(":")[0]
+    command = [sys.executable, "-c", _FIND_MISSING, module]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+@pytest.fixture(scope="module", params=sorted(CORES))
+def core(request: pytest.FixtureRequest) -> str:
+    """The name of a core."""
+    name: str = request.param
+    missing = missing_library(name)
+    if missing:
+        pytest.skip(f"the core {name} needs {missing}, which is not installed")
+    return name
+
+
+@pytest.fixture(scope="module")
+def new_site(core: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LiveSite]:
+    """Makes sites whose servers have the core; takes what `LiveSite` takes after the core."""
+
+    def make(*arguments: Any, **named: Any) -> LiveSite:
+        return LiveSite(tmp_path_factory.mktemp(core) / "site", core, *arguments, **named)
+
+    return make
