@@ -53,7 +53,7 @@ setup(
         "httptools>=0.6",
         "inotify_simple>=1.3",
         "lxml>=5.0",
-        "pyOpenSSL>=24.0",
+        "pyOpenSSL>=26.0",
     ],
     extras_require={
         **RUNTIME_EXTRAS,

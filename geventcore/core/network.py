@@ -59,7 +59,7 @@ from geventcore.rpc.peer import Peer
 from geventcore.rpc.service import Service
 from geventcore.tls.context import ServerContext, TLSFiles, build_server_context
 from geventcore.tls.identity import PeerIdentity
-from geventcore.tls.stream import TLSStream
+from geventcore.tls.stream import LINGER_SECONDS, TLSStream
 from geventcore.tls.waiter import Waiter
 from geventcore.wire.http1 import HTTPLimits
 
@@ -304,6 +304,8 @@ class NetworkCore(Core):
             stream.shutdown(time.monotonic() + deadlines.write, peer_is_sending=conversation.left_unread)
         except (TLSError, TimeoutError) as err:
             log.warning("%s: connection ended: %s", peer, err)
+            # The peer should get the alert that says why.
+            stream.shutdown(time.monotonic() + LINGER_SECONDS)
         except OSError as err:
             log.log(loss_level(stream.has_begun and conversation is None), "%s: connection lost: %s", peer, err)
         except GeventcoreError as err:

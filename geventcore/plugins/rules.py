@@ -38,6 +38,8 @@ class Rules(Plugin, Generator):
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         self._rules = PriorityFiles(self.directory, context)
+        self._settings: object = None
+        self._replace_name = False
         self._published: tuple[object, Mapping[str, Mapping[str, Binder]]] = (None, {})
 
     @property
@@ -50,11 +52,18 @@ class Rules(Plugin, Generator):
 
     def handles_entry(self, entry: etree._Element, metadata: ClientMetadata) -> bool:
         """Whether there is a rule for the entry that applies to the client."""
-        self._rules.regular_expressions = self.context.settings[REGEX]
+        self._replaces_name()
         return bool(self._rules.candidates(entry, metadata))
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         """Complete the entry from the rule with the highest priority."""
+        self._rules.complete(entry, metadata, self._replaces_name())
+
+    def _replaces_name(self) -> bool:
+        """Whether names are filled in; follows the settings, which a reload replaces as a whole."""
         settings = self.context.settings
-        self._rules.regular_expressions = settings[REGEX]
-        self._rules.complete(entry, metadata, settings[REPLACE_NAME])
+        if settings is not self._settings:
+            self._settings = settings
+            self._rules.regular_expressions = settings[REGEX]
+            self._replace_name = settings[REPLACE_NAME]
+        return self._replace_name

@@ -3,10 +3,11 @@
     python -m tests.repositories.generate DIRECTORY --clients 100 --entries 400
 
 Every client gets `bundles` bundles with `entries` entries in all. Half of the bundles are the same for all clients,
-half belong to the client's profile. Of twenty entries sixteen are files from Cfg, two packages, one a service and one
-an action, bound by Rules. Of the sixteen files one is a Genshi template, three have variants for groups, four have an
-info.xml, and one is named below two Group conditions of which each client meets one. One bundle in ten is a Genshi
-template; the rules for services stand below Group conditions. 400 entries make a configuration of about 350 KB.
+half belong to the client's profile. Of twenty entries ten are files from Cfg, seven packages, two services and one an
+action, bound by Rules: a host has about as many packages as files. Of the ten files one is a Genshi template, three
+have variants for groups, two have an info.xml, and one is named below two Group conditions of which each client meets
+one. One bundle in ten is a Genshi template; the rules for services stand below Group conditions. 400 entries make a
+configuration of about 350 KB.
 
 Formats and plugins are those that 1.3.4 and newer servers have in common: Bundler, Cfg, Decisions, Metadata, Probes,
 Properties, Rules. Clients are known by address, each by one of its own from 127.0.0.0/8, so that one machine can play
@@ -48,7 +49,7 @@ class Shape:
     bundles: int = 20
     entries: int = 400
     probes: int = 4
-    file_bytes: int = 800
+    file_bytes: int = 1400
 
     def __post_init__(self) -> None:
         for attribute in fields(self):
@@ -79,7 +80,10 @@ class _Entry:
 
     @property
     def kind(self) -> str:
-        return {17: "Package", 18: "Package", 19: "Service", 16: "Action"}.get(self.index % 20, "Path")
+        position = self.index % 20
+        if position < 10:
+            return "Path"
+        return "Package" if position < 17 else "Service" if position < 19 else "Action"
 
     @property
     def name(self) -> str:
@@ -93,11 +97,11 @@ class _Entry:
 
     @property
     def has_variants(self) -> bool:
-        return self.index % 20 in (5, 9, 14)
+        return self.index % 20 in (5, 8, 9)
 
     @property
     def has_info(self) -> bool:
-        return self.index % 4 == 2
+        return self.index % 20 in (2, 6)
 
     @property
     def is_conditional(self) -> bool:
