@@ -10,7 +10,9 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "geventcore" / "__init__.
 
 #: What not every site needs. The server says which one is missing when it is asked for something that needs it.
 RUNTIME_EXTRAS = {
+    "aws": ["boto3>=1.34"],
     "cherrypy": ["cheroot>=10.0", "CherryPy>=18.9"],
+    "ldap": ["ldap3>=2.9"],
     "templates": ["Genshi>=0.7.7", "Jinja2>=3.1"],
     "tornado": ["tornado>=6.4"],
     "twisted": ["Twisted>=23.10"],

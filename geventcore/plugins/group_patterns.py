@@ -70,14 +70,15 @@ class PatternGroup:
         for pattern in self.patterns:
             match = pattern.search(name)
             if match is not None:
-                found += [_fill_in(group, match) for group in self.groups]
+                found += [fill_in_captures(group, match) for group in self.groups]
         for each in self.ranges:
             if each.matches(name):
                 found += self.groups
         return found
 
 
-def _fill_in(group: str, match: re.Match[str]) -> str:
+def fill_in_captures(group: str, match: re.Match[str]) -> str:
+    """A group's name with what a match has captured for ``$1``, ``$2`` …; references to more than there are stay."""
     def captured(reference: re.Match[str]) -> str:
         number = int(reference.group(1))
         if number == 0 or number > len(match.groups()):

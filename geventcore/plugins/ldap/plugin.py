@@ -1,0 +1,173 @@
+"""The plugin: loads ``config.py``, answers templates, keeps answers."""
+
+from __future__ import annotations
+
+import importlib
+import types as python_types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from geventcore.errors import GeventcoreError, PluginInitError, RepositoryError
+from geventcore.filemonitor import FileAction, FileEvent
+from geventcore.options import Option, types
+from geventcore.plugin.base import Plugin
+from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.context import PluginContext
+from geventcore.plugin.interfaces import ClientRunHooks, Connector
+from geventcore.plugins.ldap.connection import RETRIES, RETRY_DELAY, TIMEOUT, Patience
+from geventcore.plugins.ldap.queries import Asking, LdapQuery, LdapSubQuery, asking
+
+CACHE = Option(
+    "ldap",
+    "cache",
+    types.optional(types.BOOLEAN),
+    None,
+    "Whether answers are kept: yes until Ldap.expire_cache is called, no not at all.\n\n"
+    "Without a value they are kept until the client's run ends.",
+)
+
+
+class Answers(Mapping[str, Any]):
+    """``metadata.Ldap``: query name -> answer. A query is asked when somebody looks."""
+
+    def __init__(self, plugin: Ldap, queries: Mapping[str, type[LdapQuery]], metadata: ClientMetadata) -> None:
+        self._plugin = plugin
+        self._queries = queries
+        self._metadata = metadata
+
+    def __getitem__(self, name: str) -> Any:
+        return self._plugin.answer(self._queries[name], self._metadata)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._queries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._queries)
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+
+class Ldap(Plugin, Connector, ClientRunHooks):
+    """Gives templates what directory servers know."""
+
+    name = "Ldap"
+    experimental: ClassVar[bool] = True
+    options: ClassVar[tuple[Option[Any], ...]] = (RETRIES, RETRY_DELAY, TIMEOUT, CACHE)
+    remote_methods: ClassVar[tuple[str, ...]] = (*Plugin.remote_methods, "expire_cache")
+    child_remote_methods: ClassVar[tuple[str, ...]] = (*Plugin.child_remote_methods, "expire_cache")
+
+    def __init__(self, context: PluginContext) -> None:
+        super().__init__(context)
+        try:
+            importlib.import_module("ldap3")
+        except ImportError as err:
+            raise PluginInitError(f"ldap3 is needed: install geventcore[ldap] ({err})") from err
+        self._queries: Mapping[str, type[LdapQuery]] = {}
+        self._cache: dict[tuple[str, str], Any] = {}
+        self._path = self.directory / "config.py"
+        context.file_monitor.add_monitor(str(self._path), self)
+
+    # -- config.py
+
+    def handle_event(self, event: FileEvent) -> None:
+        """Load the file; `RepositoryError` if that fails, and then the last good version stays in use."""
+        if event.action is FileAction.END_EXIST:
+            return
+        if not self._path.exists():
+            self.log.warning("%s: deleted; what it said still counts until the server ends", self._path)
+            return
+        self._queries = load_queries(self._path)
+        self._cache = {}
+        if self.context.cache_mode in ("cautious", "aggressive"):
+            self.context.expire_metadata()
+
+    # -- answers
+
+    def get_additional_data(self, metadata: ClientMetadata) -> Mapping[str, Any]:
+        """The queries that apply to the client, with answers on demand."""
+        applicable = {name: query for name, query in self._queries.items() if self._applies(query, metadata)}
+        # Asked later, with a metadata object that does not contain this: that would be a cycle.
+        return Answers(self, applicable, metadata.copy())
+
+    def _applies(self, query: type[LdapQuery], metadata: ClientMetadata) -> bool:
+        try:
+            return bool(query().is_applicable(metadata))
+        except Exception as err:  # noqa: BLE001 - a site's code may raise anything, and only its query is lost
+            self._report(query, metadata, err)
+            return False
+
+    def answer(self, query: type[LdapQuery], metadata: ClientMetadata) -> Any:
+        """The answer of a query for a client; None, with a line in the log, if there is none."""
+        keeps = self.context.settings[CACHE] is not False
+        key = (query.name, metadata.hostname)
+        cache = self._cache
+        if keeps and key in cache:
+            return cache[key]
+        settings = self.context.settings
+        patience = Patience(settings[RETRIES], settings[RETRY_DELAY], settings[TIMEOUT])
+        token = asking.set(Asking(patience, self.context.offload))
+        try:
+            found = query().get_result(metadata)
+        except Exception as err:  # noqa: BLE001 - a site's code may raise anything, and only its query is lost
+            self._report(query, metadata, err)
+            return None
+        finally:
+            asking.reset(token)
+        if keeps:
+            cache[key] = found
+        return found
+
+    def _report(self, query: type[LdapQuery], metadata: ClientMetadata, err: Exception) -> None:
+        reason = str(err) if isinstance(err, GeventcoreError) else f"{type(err).__name__}: {err}"
+        self.log.error("%s: query %s has no answer: %s", metadata.hostname, query.name, " ".join(reason.split()))
+
+    # -- forgetting
+
+    def expire_cache(self, query: str | None = None, hostname: str | None = None) -> bool:
+        """Forget the answers of a query, about a client, or both; or all."""
+        for key in list(self._cache):
+            if query in (None, key[0]) and hostname in (None, key[1]):
+                self._cache.pop(key, None)
+        self.context.expire_metadata(hostname)
+        return True
+
+    def _forget_run(self, metadata: ClientMetadata) -> None:
+        if self.context.settings[CACHE] is None:
+            for key in list(self._cache):
+                if key[1] == metadata.hostname:
+                    self._cache.pop(key, None)
+
+    def start_client_run(self, metadata: ClientMetadata) -> None:
+        """Answers that were kept for the last run do not count any more."""
+        self._forget_run(metadata)
+
+    def end_client_run(self, metadata: ClientMetadata) -> None:
+        """Answers that were kept for this run do not count any more."""
+        self._forget_run(metadata)
+
+
+def load_queries(path: Path) -> Mapping[str, type[LdapQuery]]:
+    """Query name -> class, from a ``config.py``; `RepositoryError` if it is of no use."""
+    module = python_types.ModuleType("geventcore_ldap_config")
+    module.__file__ = str(path)
+    try:
+        # Not through the import system, which would leave compiled files in the repository.
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+    except Exception as err:
+        raise RepositoryError(f"{path}: cannot be loaded: {type(err).__name__}: {err}") from err
+    names = getattr(module, "__queries__", None)
+    if not isinstance(names, list | tuple):
+        raise RepositoryError(f"{path}: there is no list __queries__ of the names of queries")
+    queries: dict[str, type[LdapQuery]] = {}
+    for name in names:
+        query = getattr(module, str(name), None)
+        if not (isinstance(query, type) and issubclass(query, LdapQuery)) or issubclass(query, LdapSubQuery):
+            raise RepositoryError(f"{path}: __queries__ has {name}, which is no class derived from LdapQuery")
+        if not query.name:
+            raise RepositoryError(f"{path}: query {name} has no name")
+        if query.name in queries:
+            raise RepositoryError(f"{path}: two queries have the name {query.name}")
+        queries[query.name] = query
+    return queries
