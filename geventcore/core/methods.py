@@ -85,7 +85,7 @@ class CoreMethods:
         """Tell the server which version the client has. Returns true."""
         client = self.resolve_client(address)
         core = self._core
-        with core.timings.measure(f"{core.statistics_name}:DeclareVersion"), core.lock.shared():
+        with core.timings.measure(f"{core.statistics_name}:DeclareVersion"):
             try:
                 core.metadata_source().set_version(client, version)
             except MetadataError as err:
@@ -96,11 +96,10 @@ class CoreMethods:
     def assert_profile(self, address: Address, profile: str) -> bool:
         """Ask for a profile. Returns true if the client has it now."""
         client = self.resolve_client(address)
-        with self._core.lock.shared():
-            try:
-                self._core.metadata_source().set_profile(client, profile, address)
-            except MetadataError as err:
-                raise critical(f"Unable to set the profile of {client}: {err}") from err
+        try:
+            self._core.metadata_source().set_profile(client, profile, address)
+        except MetadataError as err:
+            raise critical(f"Unable to set the profile of {client}: {err}") from err
         return True
 
     @exposed("GetProbes")
@@ -123,25 +122,27 @@ class CoreMethods:
         core = self._core
         with core.lock.shared():
             metadata = self.client_metadata(address)
-            if core.plugin_context.cache_mode == "cautious":
-                core.metadata.expire(metadata.hostname)
+        if core.plugin_context.cache_mode == "cautious":
+            core.metadata.expire(metadata.hostname)
+        try:
+            root = parse_upload(probe_data)
+        except etree.ParseError as err:
+            raise critical(f"Failed to parse the probe data of {metadata.hostname}: {err}") from err
+        by_source: dict[str, list[etree._Element]] = {}
+        for element in root.iterchildren(tag=etree.Element):
+            by_source.setdefault(element.get("source", ""), []).append(element)
+        # Not under the repository lock: storing waits for the disk, and a file event that waits for the lock would hold
+        # up every render meanwhile.
+        for source, elements in by_source.items():
+            plugin = core.plugins.by_name.get(source)
+            if not isinstance(plugin, Probing):
+                log.warning("%s sent probe data for %r, which is no probing plugin", metadata.hostname, source)
+                continue
             try:
-                root = parse_upload(probe_data)
-            except etree.ParseError as err:
-                raise critical(f"Failed to parse the probe data of {metadata.hostname}: {err}") from err
-            by_source: dict[str, list[etree._Element]] = {}
-            for element in root.iterchildren(tag=etree.Element):
-                by_source.setdefault(element.get("source", ""), []).append(element)
-            for source, elements in by_source.items():
-                plugin = core.plugins.by_name.get(source)
-                if not isinstance(plugin, Probing):
-                    log.warning("%s sent probe data for %r, which is no probing plugin", metadata.hostname, source)
-                    continue
-                try:
-                    plugin.receive_data(metadata, elements)
-                except Exception as err:
-                    log_failure(plugin, "receive_data", metadata, err)
-                    raise critical(f"Failed to process the probe data of {metadata.hostname}: {err}") from err
+                plugin.receive_data(metadata, elements)
+            except Exception as err:
+                log_failure(plugin, "receive_data", metadata, err)
+                raise critical(f"Failed to process the probe data of {metadata.hostname}: {err}") from err
         return True
 
     @exposed("GetDecisionList")
@@ -170,14 +171,12 @@ class CoreMethods:
             raise RPCError(FAULT_OTHER, "The statistics have no Statistics element")
         with core.lock.shared():
             metadata = self.client_metadata(address)
-            if element.get("version", "") >= "2.0":
-                for plugin in core.plugins.by_type(Statistics):
-                    with guarded(plugin, "process_statistics", metadata):
-                        plugin.process_statistics(metadata, root)
-            log.info("Client %s reported state %s", metadata.hostname, element.get("state"))
-            run_hooks(
-                core.plugins.by_type(ClientRunHooks), "end_statistics", metadata, core.timings, core.statistics_name
-            )
+        if element.get("version", "") >= "2.0":
+            for plugin in core.plugins.by_type(Statistics):
+                with guarded(plugin, "process_statistics", metadata):
+                    plugin.process_statistics(metadata, root)
+        log.info("Client %s reported state %s", metadata.hostname, element.get("state"))
+        run_hooks(core.plugins.by_type(ClientRunHooks), "end_statistics", metadata, core.timings, core.statistics_name)
         return True
 
     # -- about the server
