@@ -1,14 +1,15 @@
-"""Compare two servers under the load of many clients.
+"""Compare servers under the load of many clients.
 
     python -m contrib.bench.compare geventcore bcfg2-builtin --levels 1:15,64:20,1000:90 --json out.json
 
-Both serve copies of one generated repository with the same options. At every level of concurrency they take turns, A,
-B, A, B, so that whatever else the machine does meets both. For each turn the server is started afresh, on a fresh copy,
+All serve copies of one generated repository with the same options. At every level of concurrency they take turns, A,
+B, A, B, so that whatever else the machine does meets all. For each turn the server is started afresh, on a fresh copy,
 and is stopped when the time of the level is over; `load` says what the clients do. Options of one server are given with
-its name: `geventcore,server.workers=2`. With one server only, it is measured alone.
+its name: `geventcore,gevent.pool_size=100`. With one server only, it is measured alone; `geventcore-builtin
+geventcore-gevent geventcore-multiprocessing …` puts all cores side by side.
 
-The table has a row for each level and server, and one with A divided by B. Runs are whole client runs, calls single
-answers; failed runs gave up as a client would, cut ones were not finished when the time was over. What was not finished
+The table has a row for each level and server, and below each but the first what the first divided by it gives. Runs are
+whole client runs, calls single answers; failed runs gave up as a client would, cut ones were not finished when the time was over. What was not finished
 counts among the times with those it had taken so far. Errors are failed attempts, bad are entries the server could not
 bind. `cpu/call` is the processor time of all processes of the server divided by the calls answered;
 memory is the largest seen under load, in `pss` shared pages count once. Everything runs on this machine's loopback
@@ -215,23 +216,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m contrib.bench.compare",
-        description="Compare two Bcfg2 servers under the load of many clients.",
+        description="Compare Bcfg2 servers under the load of many clients.",
         epilog=f"Servers: {', '.join(SERVERS)}",
     )
-    parser.add_argument("a", help="a server: NAME[,section.option=value…]")
-    parser.add_argument("b", nargs="?", help="the server it is compared with")
+    parser.add_argument(
+        "servers",
+        nargs="+",
+        metavar="server",
+        help="NAME[,section.option=value…]; the others are compared with the first",
+    )
     parser.add_argument("--levels", default=DEFAULT_LEVELS, help=f"CLIENTS:SECONDS,… (default: {DEFAULT_LEVELS})")
     parser.add_argument("--rounds", type=int, default=2, help="turns of each server at each level")
     parser.add_argument("--clients", type=int, help="clients in the repository (default: 100, or the highest level)")
     parser.add_argument("--entries", type=int, default=400, help="entries per client")
-    parser.add_argument("--plugins", default=",".join(PLUGINS), help="of both servers, in load order")
+    parser.add_argument("--plugins", default=",".join(PLUGINS), help="of all servers, in load order")
     parser.add_argument("--json", type=Path, help="also write everything measured to this file")
     options = parser.parse_args(arguments)
     try:
         levels = [parse_level(text) for text in options.levels.split(",")]
         most = max(100, *(level.clients for level in levels))
         shape = Shape(clients=options.clients or most, entries=options.entries)
-        contestants = [parse_contestant(text) for text in (options.a, options.b) if text]
+        contestants = [parse_contestant(text) for text in options.servers]
         with tempfile.TemporaryDirectory(prefix="bench-") as directory:
             arena = Arena(Path(directory), shape, options.plugins.split(","))
             rows = compare(arena, contestants, levels, options.rounds)

@@ -108,14 +108,18 @@ COLUMNS = (
 
 
 def table(rows: Sequence[tuple[int, str, Measurement]]) -> str:
-    """The measurements as text: level, server, columns. Where two rows have the same level, a third divides them."""
+    """The measurements as text: level, server, columns.
+
+    Below the second and further servers of a level stands what the first one divided by them gives.
+    """
     lines = [["clients", "server", *(column.title for column in COLUMNS)]]
-    previous: tuple[int, Measurement] | None = None
+    first: tuple[int, Measurement] | None = None
     for level, name, measurement in rows:
         lines.append([str(level), name, *(_cell(column, measurement) for column in COLUMNS)])
-        if previous is not None and previous[0] == level:
-            lines.append(["", "A / B", *(_ratio(column, previous[1], measurement) for column in COLUMNS)])
-        previous = (level, measurement)
+        if first is None or first[0] != level:
+            first = (level, measurement)
+        else:
+            lines.append(["", "  first / this", *(_ratio(column, first[1], measurement) for column in COLUMNS)])
     widths = [max(len(line[position]) for line in lines) for position in range(len(lines[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) if position == 1 else cell.rjust(width) for position, (cell, width) in pairs)
