@@ -5,15 +5,13 @@
 * ``.. exposed-methods::`` has the methods that clients can call;
 * ``.. remote-methods::`` has those of plugins and file monitors;
 * ``.. command-reference::`` has the help of every command;
-* ``.. missing-plugins::`` and ``.. bcfg2-programs::`` tell what of Bcfg2 has no counterpart;
-* ``.. only-without:: MODULE`` has contents that are true as long as a module does not exist;
+* ``.. missing-plugins::``, ``.. refused-plugins::`` and ``.. bcfg2-programs::`` tell what of Bcfg2 is not here;
 * ``.. auth-table:: FILE`` and ``.. acl-table:: FILE`` show the expected table of an example.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import json
 import re
@@ -36,6 +34,7 @@ from geventcore.options.bcfg2_keys import BCFG2_KEYS
 from geventcore.options.reference import reference_rst
 from geventcore.plugin.registry import load_object
 from geventcore.plugins import PLUGINS
+from geventcore.plugins.refused import RefusedPlugin
 from geventcore.rpc.methods import exposed_methods
 
 log = logging.getLogger(__name__)
@@ -43,10 +42,22 @@ log = logging.getLogger(__name__)
 #: The plugins that Bcfg2 1.4 has.
 BCFG2_PLUGINS = frozenset(
     (
-        *("ACL", "AWSTags", "Bundler", "Bzr", "Cfg", "Cvs", "Darcs", "Decisions", "Defaults", "Deps", "FileProbes"),
-        *("Fossil", "Git", "GroupLogic", "GroupPatterns", "Guppy", "Hg", "Ldap", "Metadata", "NagiosGen", "Ohai"),
-        *("POSIXCompat", "Packages", "Pkgmgr", "Probes", "Properties", "PuppetENC", "Reporting", "Rules", "SEModules"),
-        *("SSHbase", "ServiceCompat", "Svn", "TemplateHelper", "Trigger"),
+        *("ACL", "AWSTags", "Bundler", "Bzr", "Cfg", "Cvs", "DBStats", "Darcs", "Decisions", "Defaults", "Deps"),
+        *(
+            "FileProbes",
+            "Fossil",
+            "Git",
+            "GroupLogic",
+            "GroupPatterns",
+            "Guppy",
+            "Hg",
+            "Ldap",
+            "Metadata",
+            "NagiosGen",
+            "Ohai",
+        ),
+        *("POSIXCompat", "Packages", "Pkgmgr", "Probes", "Properties", "PuppetENC", "Reporting", "Rules"),
+        *("SEModules", "SSHbase", "ServiceCompat", "Svn", "TemplateHelper", "Trigger"),
     )
 )
 
@@ -89,7 +100,16 @@ def anchor(section: str) -> str:
     return "conf-" + (re.sub(r"[^a-z0-9]+", "-", section.lower()) or "command-line")
 
 
-class OptionReference(SphinxDirective):
+class _Generated(SphinxDirective):
+    """Contents that are made from the program, which the page is as old as."""
+
+    def parse(self, lines: Iterable[str]) -> list[nodes.Node]:
+        """The nodes of reStructuredText, which may have sections."""
+        self.env.note_reread()
+        return list(self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True))
+
+
+class OptionReference(_Generated):
     """The reference of all options."""
 
     def run(self) -> list[nodes.Node]:
@@ -100,7 +120,7 @@ class OptionReference(SphinxDirective):
             lambda match: f".. _{anchor(match[2] or '')}:\n\n{match[0]}",
             text,
         )
-        return list(self.parse_text_to_nodes(labelled, allow_section_headings=True))
+        return self.parse([labelled])
 
 
 class ConfRole(SphinxRole):
@@ -139,7 +159,7 @@ def _arguments(function: Any, skip: int) -> str:
     return ", ".join(names)
 
 
-class _MethodList(SphinxDirective):
+class _MethodList(_Generated):
     """A definition list of methods."""
 
     def methods(self) -> Iterator[tuple[str, str, str]]:
@@ -150,7 +170,7 @@ class _MethodList(SphinxDirective):
         lines = []
         for name, arguments, text in self.methods():
             lines += [f"``{name}({arguments})``", f"    {' '.join(text.split())}", ""]
-        return list(self.parse_text_to_nodes("\n".join(lines)))
+        return self.parse(lines)
 
 
 class ExposedMethods(_MethodList):
@@ -182,26 +202,34 @@ class RemoteMethods(_MethodList):
             yield f"{prefix}.{name}", arguments[name, text], text + where
 
 
-class CommandReference(SphinxDirective):
+class CommandReference(_Generated):
     """The help of every command, a section each."""
 
     def run(self) -> list[nodes.Node]:
         lines = [".. click:: geventcore.cli.main:cli", "   :prog: geventcore", "   :nested: none", ""]
         for name, (place, _) in COMMANDS.items():
             lines += [f".. click:: {place}", f"   :prog: geventcore {name}", "   :nested: full", ""]
-        return list(self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True))
+        return self.parse(lines)
 
 
-class MissingPlugins(SphinxDirective):
+class MissingPlugins(_Generated):
     """A sentence with the plugins of Bcfg2 that do not exist here."""
 
     def run(self) -> list[nodes.Node]:
         missing = ", ".join(f"``{name}``" for name in sorted(BCFG2_PLUGINS - set(PLUGINS)))
         text = f"These plugins of Bcfg2 do not exist yet: {missing}." if missing else "All plugins of Bcfg2 exist."
-        return list(self.parse_text_to_nodes(text))
+        return self.parse([text])
 
 
-class Bcfg2Programs(SphinxDirective):
+class RefusedPlugins(_Generated):
+    """A list of the plugins of Bcfg2 that are refused, with the reasons."""
+
+    def run(self) -> list[nodes.Node]:
+        refused = (cls for cls in _loaded(PLUGINS.values()) if issubclass(cls, RefusedPlugin))
+        return self.parse(line for cls in refused for line in (f"``{cls.name}``", f"    {cls.reason}.", ""))
+
+
+class Bcfg2Programs(_Generated):
     """A table of the programs of Bcfg2 and the commands that do the same."""
 
     def run(self) -> list[nodes.Node]:
@@ -209,19 +237,7 @@ class Bcfg2Programs(SphinxDirective):
             (f"``{program}``", f"``geventcore {command}``" if command in COMMANDS else "*does not exist yet*")
             for program, command in BCFG2_PROGRAMS.items()
         ]
-        return list(self.parse_text_to_nodes(_list_table(("Bcfg2", "Here"), rows)))
-
-
-class OnlyWithout(SphinxDirective):
-    """Contents that are left out if there is a module."""
-
-    has_content = True
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        if importlib.util.find_spec(self.arguments[0]) is not None:
-            return []
-        return self.parse_content_to_nodes()
+        return self.parse(_list_table(("Bcfg2", "Here"), rows))
 
 
 class _ExampleTable(SphinxDirective):
@@ -239,7 +255,7 @@ class _ExampleTable(SphinxDirective):
         self.env.note_dependency(relative)
         with open(path, encoding="utf-8") as stream:
             rows = [self.row(entry["input"], entry["expect"]) for entry in json.load(stream)]
-        return list(self.parse_text_to_nodes(_list_table(self.head, rows)))
+        return list(self.parse_text_to_nodes("\n".join(_list_table(self.head, rows))))
 
 
 class AuthTable(_ExampleTable):
@@ -263,17 +279,17 @@ class ACLTable(_ExampleTable):
     def row(self, given: dict[str, Any], expected: dict[str, Any]) -> tuple[str, ...]:
         words = {True: "allowed", False: "denied", None: "left to the client"}
         caller = given.get("address") or given["hostname"]
-        by_address = words[expected["ip"]] if "ip" in expected else "left to the client"
+        by_address = words[expected["ip"]] if "ip" in expected else ""
         by_client = words[expected["metadata"]] if "metadata" in expected else ""
         return caller, f"``{given['method']}``", by_address, by_client
 
 
-def _list_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def _list_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in (head, *rows):
         marks = ("   * -", *["     -"] * 20)
         lines += [f"{mark} {cell}".rstrip() for mark, cell in zip(marks, row, strict=False)]
-    return "\n".join(lines)
+    return lines
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -283,8 +299,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("remote-methods", RemoteMethods)
     app.add_directive("command-reference", CommandReference)
     app.add_directive("missing-plugins", MissingPlugins)
+    app.add_directive("refused-plugins", RefusedPlugins)
     app.add_directive("bcfg2-programs", Bcfg2Programs)
-    app.add_directive("only-without", OnlyWithout)
     app.add_directive("auth-table", AuthTable)
     app.add_directive("acl-table", ACLTable)
     app.add_role("conf", ConfRole())

@@ -21,11 +21,14 @@ from geventcore.cli.server import load_core_class
 from geventcore.core.base import Core
 from geventcore.core.network_options import NETWORK_OPTIONS
 from geventcore.cores import CORES
+from geventcore.crypt import Passphrases
 from geventcore.errors import FAULT_CRITICAL, FAULT_OTHER, FAULT_UNKNOWN_METHOD, ConfigError
 from geventcore.options import load_settings
 from geventcore.options.common import COMMON_OPTIONS, PLUGINS, REPOSITORY
+from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugins import PLUGINS as PLUGIN_TABLE
 from geventcore.plugins.cfg.handlers import HANDLERS
+from geventcore.plugins.ldap.plugin import load_queries
 from geventcore.rpc.service import REASONS
 from tests.support import case_compare
 from tests.unit.test_import_rows import ROWS
@@ -109,11 +112,17 @@ def test_every_plugin_core_and_handler_is_described() -> None:
     plugin_pages = "\n".join(path.read_text() for path in (DOCS / "reference" / "plugins").glob("*.rst"))
     described = {word for heading in headings(plugin_pages) for word in re.findall(r"\w+", heading)}
     described.update(re.findall(r"^   \* - (\w+)$", page("reference/plugins/version-control"), re.MULTILINE))
-    assert set(PLUGIN_TABLE) <= described, f"no page: {set(PLUGIN_TABLE) - described}"
+    # What is refused is listed with the reasons.
+    plugins = {name for name, place in PLUGIN_TABLE.items() if ".refused:" not in place}
+    assert plugins <= described, f"no page: {plugins - described}"
     for core in CORES:
         assert f"``{core}``" in page("howto/many-clients"), core
-    for handler in HANDLERS:
-        assert re.search(rf"\b{handler}\b", page("reference/plugins/cfg")), handler
+    # Handler -> the rest of its row in the table.
+    rows = re.findall(r"^   \* - (Cfg.*)\n     - (.*)\n     - (.*)", page("reference/plugins/cfg"), re.MULTILINE)
+    handlers = {name: text for names, _, text in rows for name in names.split(", ")}
+    assert handlers.keys() == HANDLERS.keys()
+    unsupported = {name for name, place in HANDLERS.items() if ".unsupported:" in place}
+    assert {name for name, text in handlers.items() if text.startswith("*not supported")} == unsupported
 
 
 def test_every_fault_and_status_is_described() -> None:
@@ -196,6 +205,25 @@ def test_the_options_for_missing_plugins_let_a_server_start(tmp_path: Path) -> N
         assert set(core.plugins.by_name) == {"Metadata", "Bundler", "Cfg", "Rules", "DefaultACL"}
     finally:
         core.shutdown()
+
+
+def test_the_example_of_directory_queries_is_accepted() -> None:
+    queries = load_queries(EXAMPLES / "ldap" / "config.py")
+    query = queries["owner"]()
+    metadata = ClientMetadata("web1.example.com", groups={"server"})
+    assert query.is_applicable(metadata)
+    query.prepare_query(metadata)
+    assert query.filter == "(cn=web1.example.com)"
+    query.result = [("cn=web1.example.com,ou=hosts", {"owner": ["Ada"]})]
+    assert query.process_result(metadata) == "Ada"
+
+
+def test_openssl_encrypts_as_the_page_says(tmp_path: Path) -> None:
+    settings = load_settings(config_file=EXAMPLES / "encryption" / "passphrases.conf", environ={})
+    (tmp_path / "db.key").write_text("secret")
+    script = (EXAMPLES / "encryption" / "encrypt.sh").read_text().removeprefix("$ ")
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, check=True)
+    assert Passphrases.of(settings).decrypt((tmp_path / "db.key.crypt").read_bytes(), "site") == b"secret"
 
 
 @pytest.mark.parametrize("name", ["site_plugin/plugins.conf", "core/core.conf"])
