@@ -288,6 +288,10 @@ class Passphrases:
         names = [name for name in section if name.lower() not in reserved]
         return cls({name: section[name] for name in names}, settings[ALGORITHM], settings[LAX_DECRYPTION])
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a passphrase of this name."""
+        return name in self.by_name or name in map(str.lower, self.by_name)
+
     def __getitem__(self, name: str) -> str:
         """The passphrase of a name; `EncryptionError` if there is none."""
         if name in self.by_name:

@@ -52,13 +52,14 @@ class CfgEntry:
         name: what the entry is called: the directory's path on the client.
     """
 
-    __slots__ = ("_files", "_parts", "_settings", "name")
+    __slots__ = ("_files", "_parts", "_settings", "_version", "name")
 
     def __init__(self, name: str, settings: Callable[[], PathSettings]) -> None:
         self.name = name
         self._settings = settings
         self._files: dict[str, CfgHandler | None] = {}
         self._parts: _Parts | None = None
+        self._version = 0
 
     @property
     def files(self) -> dict[str, CfgHandler | None]:
@@ -68,23 +69,30 @@ class CfgEntry:
     def put(self, filename: str, handler: CfgHandler | None) -> None:
         """A file has come."""
         self._files[filename] = handler
-        self._parts = None
+        self._forget_parts()
 
     def drop(self, filename: str) -> None:
         """A file is gone."""
         self._files.pop(filename, None)
+        self._forget_parts()
+
+    def _forget_parts(self) -> None:
+        self._version += 1
         self._parts = None
 
-    def prepare(self) -> None:
+    def prepare(self) -> _Parts:
         """Work out now what the next binding would."""
-        # The files are those of one moment: events are applied while nothing is bound.
-        self._parts = _Parts(handler for handler in self._files.values() if handler is not None)
+        while True:
+            # File events are applied while nothing is bound, but a creator adds its file in the middle of a binding.
+            version = self._version
+            parts = _Parts(handler for handler in list(self._files.values()) if handler is not None)
+            self._parts = parts
+            if version == self._version:
+                return parts
 
     def bind(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         """Make an abstract entry concrete; `PluginExecutionError` if that fails."""
-        if self._parts is None:
-            self.prepare()
-        parts: _Parts = self._parts  # type: ignore[assignment]  # it is prepared now
+        parts = self._parts or self.prepare()
         settings = self._settings()
         if parts.info is None:
             entry.attrib.update(settings.attributes)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -42,8 +42,8 @@ HANDLERS: dict[str, str] = {
     "CfgInfoXML": "geventcore.plugins.cfg.info:InfoXML",
     "CfgJinja2Generator": "geventcore.plugins.cfg.templates:Jinja2Generator",
     "CfgPlaintextGenerator": "geventcore.plugins.cfg.plaintext:PlaintextGenerator",
-    "CfgPrivateKeyCreator": "geventcore.plugins.cfg.unsupported:PrivateKeyCreator",
-    "CfgPublicKeyCreator": "geventcore.plugins.cfg.unsupported:PublicKeyCreator",
+    "CfgPrivateKeyCreator": "geventcore.plugins.cfg.ssh_key_creators:PrivateKeyCreator",
+    "CfgPublicKeyCreator": "geventcore.plugins.cfg.ssh_key_creators:PublicKeyCreator",
     "CfgSSLCACertCreator": "geventcore.plugins.cfg.unsupported:SSLCACertCreator",
     "CfgSSLCAKeyCreator": "geventcore.plugins.cfg.unsupported:SSLCAKeyCreator",
 }
@@ -92,7 +92,13 @@ class CfgGenerator(CfgHandler):
 
 
 class CfgCreator(CfgHandler):
-    """Creates what does not exist yet and stores it in the repository."""
+    """Creates what does not exist yet and stores it in the repository.
+
+    Attributes:
+        announce: to be called with each file below ``Cfg/`` that was written: it counts from then on.
+    """
+
+    announce: Callable[[Path], None]
 
     @abstractmethod
     def create_content(self, entry: etree._Element, metadata: ClientMetadata) -> Content:

@@ -55,7 +55,32 @@ SSHKEYS_CATEGORY = Option(
     "repository, unless a host or a group is named there.",
 )
 
+SSHKEYS_PASSPHRASE = Option(
+    "sshkeys",
+    "passphrase",
+    types.OPTIONAL_STRING,
+    None,
+    "The name of the passphrase that encrypts private SSH keys, if it is not that of [cfg] passphrase.",
+)
+
+SSLCA_CATEGORY = Option(
+    "sslca",
+    "category",
+    types.OPTIONAL_STRING,
+    None,
+    "The category of groups that TLS keys and certificates are shared in, if it is not that of [cfg] category.",
+)
+
+SSLCA_PASSPHRASE = Option(
+    "sslca",
+    "passphrase",
+    types.OPTIONAL_STRING,
+    None,
+    "The name of the passphrase that encrypts TLS keys, if it is not that of [cfg] passphrase.",
+)
+
 CFG_OPTIONS: tuple[Option[Any], ...] = (
-    *(VALIDATION, CATEGORY, PASSPHRASE, HANDLERS, SSHKEYS_CATEGORY),
+    *(VALIDATION, CATEGORY, PASSPHRASE, HANDLERS),
+    *(SSHKEYS_CATEGORY, SSHKEYS_PASSPHRASE, SSLCA_CATEGORY, SSLCA_PASSPHRASE),
     *ENCRYPTION_OPTIONS,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from geventcore.filemonitor import EventHandler, FileAction, FileEvent, FileMoni
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Binder
 from geventcore.plugins.cfg.entry import CfgEntry
-from geventcore.plugins.cfg.handlers import HandlerTable
+from geventcore.plugins.cfg.handlers import CfgCreator, HandlerTable
 from geventcore.plugins.cfg.path_settings import PathSettings
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class CfgTree(EventHandler):
         self._by_handle: dict[str, _Directory] = {}
         self._binders: dict[str, Binder] = {}
         self._snapshot: Mapping[str, Binder] | None = None
+        self._announcing = threading.Lock()
         self._watch("")
 
     @property
@@ -89,6 +91,25 @@ class CfgTree(EventHandler):
             self._empty(directory)
         elif event.action is FileAction.CREATED:
             self._ask_for_contents(directory)
+
+    def announce(self, path: Path) -> None:
+        """Take a file of which no event has come yet, so that it counts at once, also for renders that are under way.
+
+        What the file's handler raises goes to the log.
+        """
+        *directories, name = path.relative_to(self._root).parts
+        with self._announcing:
+            directory = self._directories[""]
+            event = FileEvent(self._path(""), name, FileAction.EXISTS)
+            for part in directories:
+                self._look_at(directory, part, event)
+                if directory.child(part) not in self._directories:
+                    return
+                directory = self._directories[directory.child(part)]
+            try:
+                self._look_at(directory, name, event)
+            except RepositoryError as err:
+                log.error("%s", err)
 
     def _look_at(self, directory: _Directory, name: str, event: FileEvent) -> None:
         """Compare what is known of a name in a directory with the disk."""
@@ -147,7 +168,10 @@ class CfgTree(EventHandler):
             if found is None:
                 return
             handler_class, specificity = found
-            entry.put(name, handler_class(Path(path), specificity, self._context))
+            new = handler_class(Path(path), specificity, self._context)
+            if isinstance(new, CfgCreator):
+                new.announce = self.announce
+            entry.put(name, new)
         handler = entry.files[name]
         if handler is not None:
             handler.handle_event(event)

@@ -80,20 +80,6 @@ class EncryptedCheetahGenerator(CheetahGenerator):
     priority = 0
 
 
-class PrivateKeyCreator(UnsupportedCreator):
-    """``privkey.xml``."""
-
-    basenames = ("privkey.xml",)
-    what = "creation of SSH keys"
-
-
-class PublicKeyCreator(UnsupportedCreator):
-    """``pubkey.xml``."""
-
-    basenames = ("pubkey.xml",)
-    what = "creation of SSH public keys"
-
-
 class SSLCAKeyCreator(UnsupportedCreator):
     """``sslkey.xml``."""
 
