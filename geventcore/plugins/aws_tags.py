@@ -23,6 +23,7 @@ from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import ClientRunHooks, Connector
 from geventcore.plugins.group_patterns import fill_in_captures
+from geventcore.specfiles.durable import create_if_missing
 from geventcore.specfiles.xmlfile import XMLDocument, XMLFile
 
 ACCESS_KEY_ID = Option(
@@ -109,9 +110,7 @@ class AWSTags(Plugin, Connector, ClientRunHooks):
         except ImportError as err:
             raise PluginInitError(f"boto3 is needed: install geventcore[aws] ({err})") from err
         path = self.directory / "config.xml"
-        if not path.exists():
-            self.log.warning("%s does not exist; created", path)
-            path.write_text("<AWSTags/>\n", encoding="utf-8")
+        create_if_missing(path, b"<AWSTags/>\n")
         self._places = threading.BoundedSemaphore(MAX_CONCURRENT)
         self._client: Any = None
         self._client_lock = threading.Lock()

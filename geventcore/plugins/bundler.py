@@ -87,6 +87,9 @@ class Bundler(Plugin, Structure, StructureValidator):
             except GeventcoreError as err:
                 self.log.error("%s: bundle %s is left out: %s", metadata.hostname, name, err)
                 continue
+            except Exception:
+                self.log.exception("%s: bundle %s is left out", metadata.hostname, name)
+                continue
             for required in self._finish(root, name, metadata):
                 if required not in known:
                     known.add(required)
@@ -101,7 +104,7 @@ class Bundler(Plugin, Structure, StructureValidator):
             root.tag = "Independent"
             del root.attrib["independent"]
         root.set("name", name)
-        for included in root.findall("Bundle"):
+        while (included := root.find("Bundle")) is not None:
             if not len(included):
                 self.log.warning("%s: bundle %s includes an empty Bundle", metadata.hostname, name)
             root.remove(included)
@@ -136,6 +139,7 @@ class Bundler(Plugin, Structure, StructureValidator):
                     continue
                 matches = re.compile(fnmatch.translate(element.get("glob", ""))).match
                 for generator in generators:
+                    self.context.breathe()
                     for path in generator.entries.get("Path", {}):
                         if matches(path):
                             etree.SubElement(parent, "Path", name=path)

@@ -57,4 +57,6 @@ class Deps(Plugin, StructureValidator):
         if candidate is None:
             return []
         content = candidate.content(metadata)
-        return [(child.tag, child.get("name", "")) for child in content.iterchildren(tag=etree.Element)]
+        return [
+            (child.tag, child.get("name", "")) for child in content.iterchildren(tag=etree.Element) if child.get("name")
+        ]

@@ -30,7 +30,7 @@ from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Generator, Probing
 from geventcore.plugins.cfg.handlers import CfgCreator, CfgGenerator, HandlerTable
-from geventcore.specfiles.durable import sync_directory, write_durably, write_if_different
+from geventcore.specfiles.durable import create_if_missing, sync_directory, write_durably, write_if_different
 from geventcore.specfiles.specificity import Specificity
 from geventcore.specfiles.structfile import StructFile
 from geventcore.specfiles.xmltext import decode_text, replace_illegal
@@ -109,9 +109,7 @@ class FileProbes(Plugin, Probing):
         if not any(name.rpartition(".")[2] == CFG for name in context.settings[PLUGINS]):
             raise PluginInitError(f"it stores files in {CFG}, which [server] plugins does not name")
         path = self.directory / "config.xml"
-        if not path.exists():
-            self.log.warning("%s does not exist; created", path)
-            path.write_text("<FileProbes/>\n", encoding="utf-8")
+        create_if_missing(path, b"<FileProbes/>\n")
         self._config = StructFile(path, context)
         self._handlers = HandlerTable()
         self._writing = threading.Lock()

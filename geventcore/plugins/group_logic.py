@@ -16,6 +16,7 @@ from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Connector
 from geventcore.specfiles.conditions import is_conditional
+from geventcore.specfiles.durable import create_if_missing
 from geventcore.specfiles.structfile import GENSHI_NAMESPACE, StructFile, xml_match_in_place
 from geventcore.specfiles.xmlfile import XMLDocument
 
@@ -32,9 +33,7 @@ class GroupLogic(Plugin, Connector):
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         path = self.directory / "groups.xml"
-        if not path.exists():
-            self.log.warning("%s does not exist; created", path)
-            path.write_text(f'<GroupLogic xmlns:py="{GENSHI_NAMESPACE}"/>\n', encoding="utf-8")
+        create_if_missing(path, f'<GroupLogic xmlns:py="{GENSHI_NAMESPACE}"/>\n'.encode())
         self._file = StructFile(path, context, self._loaded)
         self._computing = threading.local()
 

@@ -20,6 +20,7 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Connector
+from geventcore.specfiles.durable import create_if_missing
 from geventcore.specfiles.xmlfile import XMLDocument, XMLFile
 
 _RANGE = re.compile(r"\[\[([\d\-,]+)\]\]")
@@ -31,8 +32,11 @@ class Range:
 
     def __init__(self, text: str) -> None:
         self._ranges = [_parse_range(match.group(1)) for match in _RANGE.finditer(text)]
+        pattern = _RANGE.sub(r"(\\d+)", text)
+        if "[[" in pattern:
+            raise ValueError("what stands in double brackets are no numbers")
         try:
-            self._pattern = re.compile(_RANGE.sub(r"(\\d+)", text))
+            self._pattern = re.compile(pattern)
         except re.error as err:
             raise ValueError(str(err)) from err
 
@@ -79,6 +83,7 @@ class PatternGroup:
 
 def fill_in_captures(group: str, match: re.Match[str]) -> str:
     """A group's name with what a match has captured for ``$1``, ``$2`` …; references to more than there are stay."""
+
     def captured(reference: re.Match[str]) -> str:
         number = int(reference.group(1))
         if number == 0 or number > len(match.groups()):
@@ -94,9 +99,7 @@ class GroupPatterns(Plugin, Connector):
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         path = self.directory / "config.xml"
-        if not path.exists():
-            self.log.warning("%s does not exist; created", path)
-            path.write_text("<GroupPatterns/>\n", encoding="utf-8")
+        create_if_missing(path, b"<GroupPatterns/>\n")
         self._groups: tuple[PatternGroup, ...] = ()
         self._file = XMLFile(path, context.file_monitor, self._load)
 
@@ -111,6 +114,8 @@ class GroupPatterns(Plugin, Connector):
         for child in element.iterchildren("NamePattern", "NameRange"):
             text = (child.text or "").strip()
             try:
+                if not text:
+                    raise ValueError("it is empty")
                 if child.tag == "NamePattern":
                     patterns.append(re.compile(text))
                 else:

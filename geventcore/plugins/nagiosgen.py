@@ -19,7 +19,7 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Binder, Generator
-from geventcore.specfiles.durable import write_if_different
+from geventcore.specfiles.durable import create_if_missing, write_if_different
 from geventcore.specfiles.structfile import StructFile
 from geventcore.specfiles.xmltext import decode_text
 
@@ -52,9 +52,7 @@ class NagiosGen(Plugin, Generator):
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         path = self.directory / "config.xml"
-        if not path.exists():
-            self.log.warning("%s does not exist; created", path)
-            path.write_text("<NagiosGen/>\n", encoding="utf-8")
+        create_if_missing(path, b"<NagiosGen/>\n")
         self._config = StructFile(path, context)
         self.entries: Mapping[str, Mapping[str, Binder]] = {
             "Path": {HOST_ENTRY: self._bind_host, SERVER_ENTRY: self._bind_server}

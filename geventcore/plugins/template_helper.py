@@ -7,9 +7,9 @@ A module lists in ``__export__`` what templates may use, as ``metadata.TemplateH
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lxml import etree
@@ -21,6 +21,7 @@ from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Connector, TemplateDataProvider
 from geventcore.specfiles.directory import Directory
+from geventcore.specfiles.pythonfile import list_of_names, load_python
 
 #: Variables that every Cfg template has; a helper that defines one is overruled, and told so.
 RESERVED = frozenset({"name", "metadata", "source_path", "repo", "path"})
@@ -44,32 +45,18 @@ class HelperModule:
 
     def handle_event(self, event: FileEvent) -> None:
         """Load the module; `RepositoryError` if that fails."""
-        module = types.ModuleType(f"geventcore_template_helper_{self._path.stem}")
-        module.__file__ = str(self._path)
-        try:
-            # Not through the import system, which would leave compiled files in the repository.
-            exec(compile(self._path.read_bytes(), str(self._path), "exec"), module.__dict__)
-        except Exception as err:
-            raise RepositoryError(f"{self._path}: cannot be loaded: {type(err).__name__}: {err}") from err
-        exported = self._names(module, "__export__")
+        module = load_python(self._path, f"geventcore_template_helper_{self._path.stem}")
+        exported = list_of_names(module, "__export__")
         if exported is None:
             raise RepositoryError(f"{self._path}: there is no list __export__ of names that templates may use")
-        defaults = self._names(module, "__default__") or []
+        defaults = list_of_names(module, "__default__") or []
         values = {name: getattr(module, name) for name in [*exported, *defaults] if self._usable(module, name)}
         for name in RESERVED.intersection(defaults):
             self._plugin.log.warning("%s: %s is a variable that every template has", self._path, name)
         self.exports = Exports(values)
         self.defaults = {name: values[name] for name in defaults if name in values}
 
-    def _names(self, module: types.ModuleType, attribute: str) -> list[str] | None:
-        value = getattr(module, attribute, None)
-        if value is None:
-            return None
-        if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
-            raise RepositoryError(f"{self._path}: {attribute} must be a list of names")
-        return list(value)
-
-    def _usable(self, module: types.ModuleType, name: str) -> bool:
+    def _usable(self, module: ModuleType, name: str) -> bool:
         if hasattr(Exports, name):
             self._plugin.log.warning("%s: %s cannot be exported, every object has one", self._path, name)
             return False

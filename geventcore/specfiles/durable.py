@@ -7,11 +7,14 @@ same time share one write.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 #: Matches the temporary files that a crash may leave behind; file monitors ignore them.
 TEMPORARY_GLOB = ".*.new"
@@ -61,6 +64,13 @@ def write_if_different(path: Path, data: bytes) -> bool:
         return False
     write_durably(path, data)
     return True
+
+
+def create_if_missing(path: Path, data: bytes) -> None:
+    """Write a file that a site may have left out, and say so."""
+    if not path.exists():
+        log.warning("%s does not exist; created", path)
+        write_durably(path, data)
 
 
 class GroupCommit:

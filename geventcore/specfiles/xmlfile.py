@@ -259,7 +259,11 @@ class XMLFile(EventHandler):
 
     def handle_event(self, event: FileEvent) -> None:
         """Load the file anew, whichever of its files the event is about."""
-        if event.action is FileAction.END_EXIST or not self.path.exists():
+        if event.action is FileAction.END_EXIST:
+            return
+        if not self.path.exists():
+            if event.handle == event.filename == str(self.path):
+                log.warning("%s: deleted; the last good version stays in use", self.path)
             return
         path = Path(event.handle, event.filename)
         if event.action is FileAction.EXISTS and self.document is not None and self.document.is_current(path):

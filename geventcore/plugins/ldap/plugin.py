@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import types as python_types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +16,7 @@ from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import ClientRunHooks, Connector
 from geventcore.plugins.ldap.connection import RETRIES, RETRY_DELAY, TIMEOUT, Patience
 from geventcore.plugins.ldap.queries import Asking, LdapQuery, LdapSubQuery, asking
+from geventcore.specfiles.pythonfile import list_of_names, load_python
 
 CACHE = Option(
     "ldap",
@@ -150,19 +150,13 @@ class Ldap(Plugin, Connector, ClientRunHooks):
 
 def load_queries(path: Path) -> Mapping[str, type[LdapQuery]]:
     """Query name -> class, from a ``config.py``; `RepositoryError` if it is of no use."""
-    module = python_types.ModuleType("geventcore_ldap_config")
-    module.__file__ = str(path)
-    try:
-        # Not through the import system, which would leave compiled files in the repository.
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
-    except Exception as err:
-        raise RepositoryError(f"{path}: cannot be loaded: {type(err).__name__}: {err}") from err
-    names = getattr(module, "__queries__", None)
-    if not isinstance(names, list | tuple):
+    module = load_python(path, "geventcore_ldap_config")
+    names = list_of_names(module, "__queries__")
+    if names is None:
         raise RepositoryError(f"{path}: there is no list __queries__ of the names of queries")
     queries: dict[str, type[LdapQuery]] = {}
     for name in names:
-        query = getattr(module, str(name), None)
+        query = getattr(module, name, None)
         if not (isinstance(query, type) and issubclass(query, LdapQuery)) or issubclass(query, LdapSubQuery):
             raise RepositoryError(f"{path}: __queries__ has {name}, which is no class derived from LdapQuery")
         if not query.name:
