@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shutil
 import socket
 import ssl
 import subprocess
@@ -41,6 +42,10 @@ CASES = sorted(path.parent for path in EXAMPLES.glob("*/case.toml"))
 PYTHONPATH = os.pathsep.join((str(ROOT), str(EXAMPLES / "plugin")))
 PROGRAM = f"{sys.executable} -m geventcore"
 EXAMPLE_CORE = "contrib.example_core.prethreaded:PrethreadedCore"
+
+#: Some examples use programs that a machine need not have.
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
 #: Far more than anything takes; what waits longer hangs.
 PATIENCE_SECONDS = 60.0
@@ -194,6 +199,23 @@ def test_the_example_plugin_keeps_what_it_knows_when_its_file_is_wrong(
     assert caplog.text.count(f"{file}: ") == 3
 
 
+def test_the_example_keys_are_made(tmp_path: Path) -> None:
+    case_compare.prepare(str(EXAMPLES / "sshkeys"), str(tmp_path))
+    core = Core(load_settings(config_file=tmp_path / "bcfg2.conf", environ={}))
+    try:
+        core.load()
+        core.handle_file_events()
+        config = core.build_configuration("web1.example.com")
+    finally:
+        core.shutdown()
+    private, public = config.findall("*/Path")
+    directory = tmp_path / "repo" / "Cfg" / "root" / ".ssh"
+    assert private.text == (directory / "id_ed25519" / "id_ed25519.H_web1.example.com").read_text()
+    assert public.text == (directory / "id_ed25519.pub" / "id_ed25519.pub.H_web1.example.com").read_text()
+    assert "OPENSSH PRIVATE KEY" in str(private.text)
+    assert str(public.text).startswith("ssh-ed25519 ")
+
+
 def test_the_options_for_missing_plugins_let_a_server_start(tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     repository.mkdir()
@@ -218,6 +240,7 @@ def test_the_example_of_directory_queries_is_accepted() -> None:
     assert query.process_result(metadata) == "Ada"
 
 
+@needs_openssl
 def test_openssl_encrypts_as_the_page_says(tmp_path: Path) -> None:
     settings = load_settings(config_file=EXAMPLES / "encryption" / "passphrases.conf", environ={})
     (tmp_path / "db.key").write_text("secret")
@@ -339,6 +362,7 @@ def site(tmp_path: Path) -> Site:
     return made
 
 
+@needs_curl
 def test_the_tutorial(site: Site) -> None:
     checked = site.example("tutorial/check.sh")
     assert "0 errors, 0 warnings" in checked
@@ -360,6 +384,7 @@ def test_the_tutorial(site: Site) -> None:
     assert status == 0
 
 
+@needs_curl
 def test_the_how_to_on_debugging_and_the_names_of_statistics(site: Site) -> None:
     assert "[server] core = gevent" in site.example("debugging/config.sh")
     assert "web01 is the canary" in site.example("debugging/build.sh")
