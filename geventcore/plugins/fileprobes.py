@@ -128,15 +128,25 @@ class FileProbes(Plugin, Probing):
     def _cfg_directory(self, wanted: WantedFile) -> Path:
         return self.context.repository / CFG / wanted.relative
 
+    def _path(self, wanted: WantedFile, hostname: str) -> Path:
+        """The file that is written for a client."""
+        return self._cfg_directory(wanted) / f"{posixpath.basename(wanted.name)}{Specificity(hostname).suffix}"
+
     def _is_in_cfg(self, wanted: WantedFile, metadata: ClientMetadata) -> bool:
         """Whether Cfg has, or could create, the content for a client. The disk is asked: the last one may have just
         been written."""
+        if self._path(wanted, metadata.hostname).is_file():
+            return True
         base = posixpath.basename(wanted.name)
+        this_host = Specificity(metadata.hostname).suffix
         try:
             names = os.listdir(self._cfg_directory(wanted))
         except (FileNotFoundError, NotADirectoryError):
             return False
         for name in names:
+            # There may be a file for each of thousands of other hosts.
+            if ".H_" in name.removeprefix(base) and this_host not in name:
+                continue
             try:
                 found = self._handlers.find(name, base)
             except RepositoryError:
@@ -195,8 +205,7 @@ class FileProbes(Plugin, Probing):
             if current == received.content:
                 self.debug_log("%s: %s has not changed", host, wanted.name)
                 return
-        specificity = Specificity(hostname=host)
-        path = self._cfg_directory(wanted) / f"{posixpath.basename(wanted.name)}{specificity.suffix}"
+        path = self._path(wanted, host)
         if "/" in host:
             raise PluginExecutionError(f"there can be no file {path.name}")
         self.log.info("%s: writing %s", host, path)
