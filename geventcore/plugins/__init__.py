@@ -36,6 +36,7 @@ PLUGINS: dict[str, str] = {
     "PuppetENC": "geventcore.plugins.puppet_enc:PuppetENC",
     "Rules": "geventcore.plugins.rules:Rules",
     "SEModules": "geventcore.plugins.semodules:SEModules",
+    "SSHbase": "geventcore.plugins.sshbase:SSHbase",
     "ServiceCompat": "geventcore.plugins.service_compat:ServiceCompat",
     "Svn": "geventcore.plugins.svn:Svn",
     "TemplateHelper": "geventcore.plugins.template_helper:TemplateHelper",
