@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,9 @@ from geventcore.errors import PluginExecutionError
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataQuery
 from geventcore.plugins import ssh_keys
 from tests.support.cfg_site import bind, client, paths
+from tests.support.concurrent_calls import at_once
 from tests.support.encrypted_site import PASSPHRASES, encrypted_site
+from tests.support.key_pairs import ssh_keygen_public
 from tests.support.plugin_context import SmallServer
 
 KEY = "/root/.ssh/id_rsa"
@@ -49,35 +50,6 @@ def files(server: SmallServer, directory: str) -> list[str]:
 
 def content(server: SmallServer, name: str, metadata: ClientMetadata | None = None) -> str:
     return bind(server, name, metadata).text or ""
-
-
-def ssh_keygen_public(private: str, directory: Path, passphrase: str = "") -> str:
-    """The public key that ssh-keygen sees in a private one."""
-    path = directory / "some-key"
-    path.write_text(private)
-    path.chmod(0o600)
-    command = ["ssh-keygen", "-y", "-P", passphrase, "-f", str(path)]
-    return " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[:2])
-
-
-def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """The results of calls that are made by as many threads at the same time; failures are results, too."""
-    results: list[Any] = [None] * len(calls)
-    barrier = threading.Barrier(len(calls))
-
-    def run(index: int) -> None:
-        barrier.wait(20)
-        try:
-            results[index] = calls[index]()
-        except Exception as err:  # noqa: BLE001 - it is a result
-            results[index] = err
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(calls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return results
 
 
 # -- pairs of SSH keys

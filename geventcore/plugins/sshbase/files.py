@@ -144,7 +144,7 @@ class SSHbaseDirectory(EventHandler):
     @property
     def static_lines(self) -> list[str]:
         """The contents of the ``*.static`` files in the order of their names, without white space at their ends."""
-        return [text for _, text in sorted(self._static.items())]
+        return [text for _, text in sorted(self._static.items()) if text]
 
     def handle_event(self, event: FileEvent) -> None:
         """Load or drop what an event is about; `RepositoryError` if it cannot be used."""
