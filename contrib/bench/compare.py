@@ -9,11 +9,11 @@ its name: `geventcore,gevent.pool_size=100`. With one server only, it is measure
 geventcore-gevent geventcore-multiprocessing …` puts all cores side by side.
 
 The table has a row for each level and server, and below each but the first what the first divided by it gives. Runs are
-whole client runs, calls single answers; failed runs gave up as a client would, cut ones were not finished when the time was over. What was not finished
-counts among the times with those it had taken so far. Errors are failed attempts, bad are entries the server could not
-bind. `cpu/call` is the processor time of all processes of the server divided by the calls answered;
-memory is the largest seen under load, in `pss` shared pages count once. Everything runs on this machine's loopback
-addresses.
+whole client runs, calls single answers; failed runs gave up as a client would, cut ones were not finished when the time
+was over. What was not finished counts among the times with those it had taken so far. Errors are failed attempts, bad
+are entries the server could not bind. `cpu/call` is the processor time of all processes of the server divided by the
+calls answered; memory is the largest seen under load, in `pss` shared pages count once. Everything runs on this
+machine's loopback addresses.
 """
 
 from __future__ import annotations

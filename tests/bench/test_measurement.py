@@ -63,7 +63,7 @@ def test_the_table_divides_the_first_by_the_second() -> None:
     rate = header.index("runs/s") + len("runs/s")
     assert first[:rate].split() == ["16", "a", "20.0"]
     assert second[:rate].split() == ["16", "b", "4.0"]
-    assert ratio[:rate].split() == ["A", "/", "B", "x5.00"]
+    assert ratio[:rate].split() == ["first", "/", "this", "x5.00"]
 
 
 def test_the_report_is_json() -> None:
