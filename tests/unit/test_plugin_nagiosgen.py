@@ -128,9 +128,11 @@ def test_a_host_without_an_address_fails(tmp_path: Path) -> None:
 
 
 def test_a_name_that_no_file_can_have_fails(tmp_path: Path) -> None:
-    with plugin_site(tmp_path, PLUGINS, BUNDLE) as server:
-        with pytest.raises(PluginExecutionError, match="there can be no file"):
-            server.context.bind_entry(etree.Element("Path", name=HOST), ClientMetadata("../localhost"))
+    with (
+        plugin_site(tmp_path, PLUGINS, BUNDLE) as server,
+        pytest.raises(PluginExecutionError, match="there can be no file"),
+    ):
+        server.context.bind_entry(etree.Element("Path", name=HOST), ClientMetadata("../localhost"))
 
 
 def test_a_place_that_cannot_be_written_fails_the_entry(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ RETRY_DELAY = Option(
 TIMEOUT = Option(
     "ldap",
     "timeout",
-    types.FLOAT,
-    10.0,
+    types.integer(1),
+    10,
     "How long a directory server may take to accept a connection, and then to answer a question, in seconds.",
 )
 LDAP_PORT = 389
@@ -56,12 +56,12 @@ class Patience:
     Attributes:
         retries: further attempts after the first.
         delay: between two attempts, in seconds.
-        timeout: of one attempt, in seconds.
+        timeout: of one attempt, in seconds; ldap3 takes whole ones only.
     """
 
     retries: int
     delay: float
-    timeout: float
+    timeout: int
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,12 @@ class LdapConnection:
                 else:
                     return found
 
-    def _attempt(self, ldap3: Any, question: Question, timeout: float) -> SearchResult:
+    def close(self) -> None:
+        """End the conversation, after the question that is being asked."""
+        with self._lock:
+            self._close()
+
+    def _attempt(self, ldap3: Any, question: Question, timeout: int) -> SearchResult:
         if self._connection is None:
             self._connection = self._open(ldap3, timeout)
         connection = self._connection
@@ -165,7 +170,7 @@ class LdapConnection:
             if entry["type"] == "searchResEntry"
         ]
 
-    def _open(self, ldap3: Any, timeout: float) -> Any:
+    def _open(self, ldap3: Any, timeout: int) -> Any:
         options = self._checked_options()
         parts = urlsplit(self.url)
         is_tls = parts.scheme == "ldaps"
@@ -195,6 +200,9 @@ class LdapConnection:
             connection.bind(read_server_info=False)
         except BaseException:
             connection.strategy.close()
+            # What never became a conversation is not closed there.
+            if connection.socket is not None:
+                connection.socket.close()
             raise
         return connection
 

@@ -14,7 +14,7 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import ClientRunHooks, Connector
-from geventcore.plugins.ldap.connection import RETRIES, RETRY_DELAY, TIMEOUT, Patience
+from geventcore.plugins.ldap.connection import RETRIES, RETRY_DELAY, TIMEOUT, LdapConnection, Patience
 from geventcore.plugins.ldap.queries import Asking, LdapQuery, LdapSubQuery, asking
 from geventcore.specfiles.pythonfile import list_of_names, load_python
 
@@ -66,6 +66,7 @@ class Ldap(Plugin, Connector, ClientRunHooks):
             raise PluginInitError(f"ldap3 is needed: install geventcore[ldap] ({err})") from err
         self._queries: Mapping[str, type[LdapQuery]] = {}
         self._cache: dict[tuple[str, str], Any] = {}
+        self._used: set[LdapConnection] = set()
         self._path = self.directory / "config.py"
         context.file_monitor.add_monitor(str(self._path), self)
 
@@ -79,9 +80,21 @@ class Ldap(Plugin, Connector, ClientRunHooks):
             self.log.warning("%s: deleted; what it said still counts until the server ends", self._path)
             return
         self._queries = load_queries(self._path)
+        self._close()
         self._cache = {}
         if self.context.cache_mode in ("cautious", "aggressive"):
             self.context.expire_metadata()
+
+    def _close(self) -> None:
+        """End the conversations with servers; if one is needed again, that begins another one."""
+        used, self._used = self._used, set()
+        for connection in used:
+            connection.close()
+
+    def shutdown(self) -> None:
+        """See `Plugin.shutdown`."""
+        super().shutdown()
+        self._close()
 
     # -- answers
 
@@ -107,7 +120,7 @@ class Ldap(Plugin, Connector, ClientRunHooks):
             return cache[key]
         settings = self.context.settings
         patience = Patience(settings[RETRIES], settings[RETRY_DELAY], settings[TIMEOUT])
-        token = asking.set(Asking(patience, self.context.offload))
+        token = asking.set(Asking(patience, self.context.offload, self._used))
         try:
             found = query().get_result(metadata)
         except Exception as err:  # noqa: BLE001 - a site's code may raise anything, and only its query is lost

@@ -16,10 +16,17 @@ SCOPES = ("base", "one", "sub")
 
 @dataclass(frozen=True)
 class Asking:
-    """How questions are asked while a query is evaluated."""
+    """How questions are asked while a query is evaluated.
+
+    Attributes:
+        patience: how long and how often.
+        offload: calls a function that blocks.
+        used: the servers that were asked, for whoever has to close the conversations.
+    """
 
     patience: Patience
     offload: Callable[..., Any]
+    used: set[LdapConnection]
 
 
 #: Set by the plugin while it evaluates a query, so that queries may ask further ones.
@@ -65,6 +72,7 @@ class LdapQuery:
             raise PluginExecutionError(f"query {type(self).__name__}: scope {self.scope!r} is none of base, one, sub")
         attributes = None if self.attrs is None else tuple(self.attrs)
         question = Question(self.base, self.scope, self.filter, attributes)
+        how.used.add(self.connection)
         self.result = self.connection.ask(question, how.patience, how.offload)
         self.result = self.process_result(metadata, **kwargs)
         return self.result
