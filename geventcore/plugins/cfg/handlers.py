@@ -44,8 +44,8 @@ HANDLERS: dict[str, str] = {
     "CfgPlaintextGenerator": "geventcore.plugins.cfg.plaintext:PlaintextGenerator",
     "CfgPrivateKeyCreator": "geventcore.plugins.cfg.ssh_key_creators:PrivateKeyCreator",
     "CfgPublicKeyCreator": "geventcore.plugins.cfg.ssh_key_creators:PublicKeyCreator",
-    "CfgSSLCACertCreator": "geventcore.plugins.cfg.unsupported:SSLCACertCreator",
-    "CfgSSLCAKeyCreator": "geventcore.plugins.cfg.unsupported:SSLCAKeyCreator",
+    "CfgSSLCACertCreator": "geventcore.plugins.cfg.ssl_creators:SSLCACertCreator",
+    "CfgSSLCAKeyCreator": "geventcore.plugins.cfg.ssl_creators:SSLCAKeyCreator",
 }
 
 
