@@ -11,18 +11,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lxml import etree
 
 from geventcore.errors import PluginExecutionError
 from geventcore.metrics.timings import Timings
 from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.interfaces import Binder as EntryBinder
 from geventcore.plugin.interfaces import Generator
 
 log = logging.getLogger(__name__)
 
 NO_GENERATOR = "no matching generator"
+
+#: Tag -> the generators that have a table for it, with that table.
+_Tables = dict[str, list[tuple[Generator, Mapping[str, EntryBinder]]]]
 
 
 def _name(generator: Generator) -> str:
@@ -37,17 +41,28 @@ class Binder:
         self._generators = generators
         self._timings = timings
         self._statistics_name = statistics_name
+        self._tables: _Tables | None = None
+
+    def with_current_tables(self) -> Binder:
+        """A binder for one configuration: it looks up the generators' tables once, and not for every entry."""
+        binder = Binder(self._generators, self._timings, self._statistics_name)
+        binder._tables = self._look_up_tables()
+        return binder
+
+    def _look_up_tables(self) -> _Tables:
+        tables: _Tables = {}
+        for generator in self._generators:
+            for tag, table in generator.entries.items():
+                tables.setdefault(tag, []).append((generator, table))
+        return tables
 
     def bind(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         """Bind an entry in place; `PluginExecutionError`, or what a generator raises, if it cannot be bound."""
-        if "altsrc" in entry.attrib and self._bind_alternative(entry, metadata):
+        if entry.get("altsrc") is not None and self._bind_alternative(entry, metadata):
             return
         name = entry.get("name", "")
-        binders = []
-        for generator in self._generators:
-            table = generator.entries.get(entry.tag)
-            if table is not None and name in table:
-                binders.append((generator, table[name]))
+        tables = self._tables if self._tables is not None else self._look_up_tables()
+        binders = [(generator, table[name]) for generator, table in tables.get(entry.tag, ()) if name in table]
         if len(binders) == 1:
             binders[0][1](entry, metadata)
         elif binders:

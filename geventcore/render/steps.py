@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BOUND_PREFIX = "Bound"
+_HAS_ALTERNATIVES = etree.XPath("boolean(*/@altsrc)")
 
 
 class RenderServices(Protocol):
@@ -119,6 +120,8 @@ def validate_structures(rendering: Rendering) -> None:
 
 def check_alternatives(rendering: Rendering) -> None:
     """Report entries that occur with different ``altsrc``: the client cannot install both."""
+    if not any(_HAS_ALTERNATIVES(structure) for structure in rendering.structures):
+        return
     seen: dict[tuple[str, str | None], str | None] = {}
     for structure in rendering.structures:
         for entry in structure.iterchildren(tag=etree.Element):
@@ -133,7 +136,7 @@ def bind_entries(rendering: Rendering) -> None:
 
     An empty ``Bundle`` among the entries is no entry: it tells the client whose modifications this structure inherits.
     """
-    bind = rendering.services.binder.bind
+    bind = rendering.services.binder.with_current_tables().bind
     breathe = rendering.services.breathe
     metadata = rendering.metadata
     timings, name = rendering.services.timings, f"{rendering.services.statistics_name}:BindStructure"

@@ -109,6 +109,13 @@ class Index:
         if candidate.pattern is not None:
             self._patterns.setdefault(tag, []).append(candidate)
 
+    def only_candidate(self, tag: str, name: str) -> Candidate | None:
+        """The candidate for an entry if there is just one, for every client alike."""
+        found = self._by_name.get((tag, _plain_name(tag, name)), ())
+        if len(found) != 1 or tag in self._patterns or found[0].conditions:
+            return None
+        return found[0]
+
     def find(self, tag: str, name: str, metadata: ClientMetadata) -> list[Candidate]:
         """The candidates for an entry that apply to a client."""
         exact = self._by_name.get((tag, _plain_name(tag, name)), ())
@@ -220,6 +227,9 @@ class PriorityFiles:
 
     def best(self, entry: etree._Element, metadata: ClientMetadata) -> Candidate | None:
         """The candidate of the highest priority, or None; `PluginExecutionError` if there are several."""
+        only = self._static_index().only_candidate(entry.tag, entry.get("name", ""))
+        if only is not None and not self._templates:
+            return only
         found = self.candidates(entry, metadata)
         if not found:
             return None
@@ -245,11 +255,11 @@ def apply(source: etree._Element, entry: etree._Element, replace_name: bool) -> 
         entry.text = source.text
     for child in source:
         entry.append(copy.deepcopy(child))
-    present = entry.attrib
-    for name in source.keys():  # noqa: SIM118 - an element iterates over its children
+    present = set(entry.keys())
+    for name, value in source.attrib.items():
         if name not in present:
-            value = source.get(name, "")
-            entry.set(name, fill_in_name(value, entry) if replace_name and "%" in value else value)
+            text = str(value)
+            entry.set(name, fill_in_name(text, entry) if replace_name and "%" in text else text)
 
 
 def fill_in_name(text: str, entry: etree._Element) -> str:
