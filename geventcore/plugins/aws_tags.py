@@ -212,7 +212,8 @@ class AWSTags(Plugin, Connector, ClientRunHooks):
     def get_additional_groups(self, metadata: ClientMetadata) -> list[str]:
         """The groups that the tags lead to."""
         tags = self._tags(metadata)
-        return [group for pattern in self._patterns for group in pattern.groups_for(tags)]
+        # A capture that found nothing may leave nothing of a name.
+        return [group for pattern in self._patterns for group in pattern.groups_for(tags) if group]
 
     def get_additional_data(self, metadata: ClientMetadata) -> Mapping[str, str]:
         """The tags."""

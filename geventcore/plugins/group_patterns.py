@@ -135,4 +135,5 @@ class GroupPatterns(Plugin, Connector):
 
     def get_additional_groups(self, metadata: ClientMetadata) -> Iterable[str | MetadataGroup]:
         """See `Connector`."""
-        return [name for group in self._groups for name in group.groups_for(metadata.hostname)]
+        # A capture that found nothing may leave nothing of a name.
+        return [name for group in self._groups for name in group.groups_for(metadata.hostname) if name]

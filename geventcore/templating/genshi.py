@@ -115,7 +115,10 @@ class _XML(_Template):
 
 def _load(path: Path, source: str | bytes, encoding: str, kind: Any) -> Any:
     try:
-        return kind(source, filepath=str(path), filename=str(path), loader=_loader(path), encoding=encoding)
+        template = kind(source, filepath=str(path), filename=str(path), loader=_loader(path), encoding=encoding)
+        # Genshi would compile directives when the template is first rendered, and then it would be too late to refuse.
+        template.stream  # noqa: B018 - a property that does it
+        return template
     except (genshi.template.TemplateError, ParseError) as err:
         raise _syntax_error(path, err) from err
     except Exception as err:  # Genshi's own parser stumbles over some blocks of Python; it fails this file only
