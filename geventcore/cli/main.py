@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("geventcore.cli.init:command", "Make the repository, certificate and configuration file of a new site."),
     "info": ("geventcore.cli.info:command", "Look at a repository, and at what clients get from it."),
     "config": ("geventcore.cli.config:command", "Check, show and explain the configuration file."),
+    "crypt": ("geventcore.cli.crypt:command", "Encrypt and decrypt files of the repository."),
     "simulate": ("geventcore.cli.simulate:command", "Let many simulated clients call a server."),
     "demo": ("geventcore.cli.demo:command", "Try a server with a sample repository, on this machine only."),
     "completion": ("geventcore.cli.completion:command", "Print a script that makes a shell complete commands."),
