@@ -56,7 +56,7 @@ class ListedPackage:
         return all(condition_holds(condition, metadata) for condition in self.conditions)
 
 
-def _complete(given: Mapping[str, str], where: Path) -> dict[str, str]:
+def _complete(given: Mapping[str, str], where: str) -> dict[str, str]:
     """A package's attributes with what its file's name says."""
     attributes = dict(given)
     uri, file = attributes.get("uri", ""), attributes.get("file")
@@ -106,7 +106,7 @@ class PackageListFile(XMLFile):
         found = []
         for child in container.iterchildren(tag=etree.Element):
             if child.tag == "Package":
-                own = _complete({**attributes, **_attributes(child)}, self.path)
+                own = _complete({**attributes, **_attributes(child)}, f"{self.path}: line {child.sourceline}")
                 children = tuple(child.iterchildren(tag=etree.Element))
                 found.append(ListedPackage(own.get("name", ""), own, children, conditions, priority))
             else:
