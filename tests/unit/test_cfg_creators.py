@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 
 from geventcore import crypt
 from geventcore.errors import PluginExecutionError
@@ -96,6 +97,15 @@ def test_a_new_pair_counts_at_once_and_is_made_once(tmp_path: Path) -> None:
         assert content(server, KEY) == private
         assert files(server, PRIVATE) == ["id_rsa.H_h"]
         assert content(server, KEY, client("other")) != private
+
+
+def test_the_public_key_counts_in_the_configuration_that_has_the_pair_made(tmp_path: Path) -> None:
+    with encrypted_site(tmp_path, {f"{PRIVATE}/privkey.xml": PAIR[f"{PRIVATE}/privkey.xml"]}) as server:
+        binder = server.core.binder.with_current_tables()
+        for name in (KEY, f"{KEY}.pub"):
+            entry = etree.Element("Path", name=name)
+            binder.bind(entry, client())
+            assert entry.text
 
 
 def test_whoever_asks_for_the_public_key_gets_the_pair_made(tmp_path: Path) -> None:
@@ -274,6 +284,14 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(os, "fsync", fsync)
     yield
     monkeypatch.undo()
+
+
+def test_a_public_key_that_cannot_be_stored_leaves_no_private_one(tmp_path: Path) -> None:
+    with encrypted_site(tmp_path, {f"{PRIVATE}/privkey.xml": PAIR[f"{PRIVATE}/privkey.xml"]}) as server:
+        (server.repository / PUBLIC).write_text("a file where a directory should be")
+        with pytest.raises(PluginExecutionError, match=r"id_rsa\.pub\.H_h: cannot be written"):
+            content(server, KEY)
+        assert files(server, PRIVATE) == []
 
 
 @pytest.mark.usefixtures("full_disk")

@@ -64,7 +64,7 @@ class XMLCreator(CfgCreator):
 
     @abstractmethod
     def create(self, instructions: etree._Element, specificity: Specificity, metadata: ClientMetadata) -> bytes:
-        """Make and `store` what does not exist; returns what is stored. Nobody else makes it meanwhile."""
+        """Make and `store` what does not exist; returns what is stored. Nobody else here makes it meanwhile."""
 
     def create_content(self, entry: etree._Element, metadata: ClientMetadata) -> Content:
         instructions = self._file.xml_match(metadata)
@@ -75,6 +75,8 @@ class XMLCreator(CfgCreator):
             data = self.stored(base)
             if data is None:
                 data = self.create(instructions, specificity, metadata)
+                for path in self._files_of(base):
+                    self.announce(path)
         return Content.of_bytes(data, self.context.encoding, base)
 
     def prepare_for(self, instructions: etree._Element, metadata: ClientMetadata) -> None:
@@ -101,9 +103,13 @@ class XMLCreator(CfgCreator):
             raise PluginExecutionError(f"{self.path}: {attribute}={text!r} of {element.tag} is not a whole number")
         return int(text)
 
+    @staticmethod
+    def _files_of(base: Path) -> tuple[Path, Path]:
+        return base, base.with_name(base.name + ENCRYPTED_EXTENSION)
+
     def stored(self, base: Path) -> bytes | None:
         """What is in a file of this base, encrypted or not; None if there is none."""
-        for path in (base, base.with_name(base.name + ENCRYPTED_EXTENSION)):
+        for path in self._files_of(base):
             try:
                 data = path.read_bytes()
             except FileNotFoundError:
@@ -144,11 +150,13 @@ class XMLCreator(CfgCreator):
         except OSError as err:
             raise PluginExecutionError(f"{path}: cannot be written: {err.strerror}") from err
         log.info("%s: created %s", self.path, path)
-        if found != written:
-            # Another process was faster, and its file is the one.
-            data = self.stored(base) or data
-        self.announce(path)
-        return data
+        # If another process was faster, its file is the one.
+        return data if found == written else self.stored(base) or data
+
+    def discard(self, base: Path) -> None:
+        """Remove what `store` has stored, because what belongs to it cannot be stored."""
+        for path in self._files_of(base):
+            path.unlink(missing_ok=True)
 
     def replace(self, path: Path, data: bytes) -> None:
         """Store a file that belongs to another one, whatever was there; `PluginExecutionError` if that fails."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lxml import etree
+
 from geventcore.plugin.base import Plugin
+from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Binder, Generator
 from geventcore.plugins.cfg.handlers import HandlerTable
@@ -29,6 +32,13 @@ class Cfg(Plugin, Generator):
     def entries(self) -> Mapping[str, Mapping[str, Binder]]:  # type: ignore[override]  # made on demand, never assigned
         """``Path`` -> entry name -> binder."""
         return {"Path": self._tree.binders}
+
+    def handles_entry(self, entry: etree._Element, metadata: ClientMetadata) -> bool:
+        """Whether an entry has come into being since `entries` was asked for: a creator may make another one's file."""
+        return entry.tag == "Path" and entry.get("name", "") in self._tree.binders
+
+    def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
+        self._tree.binders[entry.get("name", "")](entry, metadata)
 
     def _current_path_settings(self) -> PathSettings:
         # A reload of the configuration makes new settings.

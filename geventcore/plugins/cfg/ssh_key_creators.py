@@ -55,8 +55,14 @@ class PrivateKeyCreator(XMLCreator):
             raise PluginExecutionError(f"{self.path}: {err}") from err
         base = base_file(self.path.parent, specificity)
         private = self.store(base, pair.private)
+        is_ours = private == pair.private
         public = _public_file(self.path.parent, specificity)
-        self.replace(public, _with_comment(pair.public if private == pair.private else public_key_of(private), public))
+        try:
+            self.replace(public, _with_comment(pair.public if is_ours else public_key_of(private), public))
+        except PluginExecutionError:
+            if is_ours:
+                self.discard(base)
+            raise
         return private
 
 
