@@ -51,6 +51,10 @@ class CorePluginContext:
     def cache_mode(self) -> str:
         return self._core.settings[CACHE_MODE]
 
+    @property
+    def revision(self) -> str:
+        return self._core.revision
+
     def plugins_by_type(self, interface: type[T]) -> list[T]:
         return self._core.plugins.by_type(interface)
 
@@ -62,6 +66,9 @@ class CorePluginContext:
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         self._core.binder.bind(entry, metadata)
+
+    def build_configuration(self, hostname: str) -> etree._Element:
+        return self._core.build_configuration(hostname)
 
     def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return self._core.offload(function, *args, **kwargs)

@@ -49,6 +49,10 @@ class PluginContext(Protocol):
     def cache_mode(self) -> str:
         """How client metadata are cached: ``off``, ``initial``, ``cautious`` or ``aggressive``."""
 
+    @property
+    def revision(self) -> str:
+        """The repository's revision, ``-1`` if no plugin knows it."""
+
     def plugins_by_type(self, interface: type[T]) -> list[T]:
         """The loaded plugins with an interface, in the order of ``(sort_order, name)``."""
 
@@ -60,6 +64,9 @@ class PluginContext(Protocol):
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         """Bind an abstract entry in place, as for a configuration; `PluginExecutionError` if nobody can."""
+
+    def build_configuration(self, hostname: str) -> etree._Element:
+        """A client's whole configuration, or an ``<error type=…/>`` element. `ValidationError` if it is refused."""
 
     def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call something that blocks and cannot be made cooperative (disk, C code); other clients go on meanwhile."""

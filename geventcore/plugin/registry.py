@@ -2,7 +2,7 @@
 
 Builtin plugins are rows of a string table, name -> ``module:class``, so that listing them imports nothing and an
 optional library breaks only the plugin that needs it. A dotted name is a site's own: ``package.module.Class``, or
-``package.module`` for a class named like the module.
+``package.module`` for a class named like the module. It may have been written for Bcfg2.
 """
 
 from __future__ import annotations
@@ -14,20 +14,16 @@ from typing import Any
 from geventcore.errors import PluginInitError
 from geventcore.plugin.base import Plugin
 
+#: Loads the class of a site's own plugin, or an adapter of it.
+SITE_PLUGINS = "geventcore.compat.loading:load_site_plugin"
+#: Makes the builtins of a module of the site that is no part of a package.
+SITE_BUILTINS = "geventcore.compat.importing:site_builtins"
+
 
 def load_object(path: str) -> Any:
     """The object at ``module:name``; `ImportError` or `AttributeError` if there is none."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
-
-
-def _load_dotted(name: str) -> Any:
-    module_name, _, last = name.rpartition(".")
-    module = importlib.import_module(module_name)
-    found = getattr(module, last, None)
-    if isinstance(found, type):
-        return found
-    return getattr(importlib.import_module(name), last)
 
 
 def load_plugin_class(name: str, table: Mapping[str, str]) -> type[Plugin]:
@@ -36,7 +32,7 @@ def load_plugin_class(name: str, table: Mapping[str, str]) -> type[Plugin]:
         if name in table:
             found = load_object(table[name])
         elif "." in name:
-            found = _load_dotted(name)
+            found = load_object(SITE_PLUGINS)(name)
         else:
             raise PluginInitError(f"no plugin has the name {name!r}; there are {', '.join(sorted(table))}")
     except (ImportError, AttributeError) as err:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from geventcore.errors import RepositoryError
+from geventcore.plugin.registry import SITE_BUILTINS, load_object
 
 
 def load_python(path: Path, name: str) -> ModuleType:
@@ -17,6 +18,8 @@ def load_python(path: Path, name: str) -> ModuleType:
     """
     module = ModuleType(name)
     module.__file__ = str(path)
+    # What was written for Bcfg2 may import its modules.
+    module.__dict__["__builtins__"] = load_object(SITE_BUILTINS)()
     before = sys.modules.get(name)
     sys.modules[name] = module
     try:

@@ -16,7 +16,7 @@ ROWS = (
     ("cli",),
     ("cores", "lint", "dashboard", "fleet", "sample_site"),
     ("core",),
-    ("render", "rpc", "plugins"),
+    ("render", "rpc", "plugins", "compat"),
     ("specfiles", "reporting"),
     ("plugin",),
     ("wire", "tls", "filemonitor", "storage", "templating", "crypt"),

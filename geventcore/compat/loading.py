@@ -1,0 +1,57 @@
+"""Loading a site's plugin by its dotted name: one for this server, or one for Bcfg2, which gets an adapter."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from geventcore.compat.adapters import adapter_class
+from geventcore.compat.failures import describe
+from geventcore.compat.importing import loading_site_code
+from geventcore.compat.plugin_base import Plugin as Bcfg2Plugin
+from geventcore.errors import GeventcoreError, PluginInitError
+from geventcore.plugin.base import Plugin
+
+
+def load_site_plugin(name: str) -> type[Plugin]:
+    """The class that ``package.module.Class``, or ``package.module`` with a class named like the module, stands for.
+
+    `PluginInitError` is one line with the plugin, and with file and line if its code is what is wrong.
+    """
+    try:
+        with loading_site_code():
+            found = _find(name)
+    except GeventcoreError as err:
+        raise PluginInitError(f"plugin {name} cannot be loaded: {err}") from err
+    # Whatever a module of the site does when it is imported, also sys.exit, has to end in one clear line.
+    except (Exception, SystemExit) as err:
+        raise PluginInitError(f"plugin {name} cannot be loaded: {describe(err)}") from err
+    if isinstance(found, type) and issubclass(found, Bcfg2Plugin):
+        return adapter_class(found)
+    if isinstance(found, type) and issubclass(found, Plugin):
+        return found
+    raise PluginInitError(
+        f"plugin {name}: {found!r} is not a plugin class: it derives neither from geventcore.plugin.base.Plugin nor "
+        "from Bcfg2.Server.Plugin.Plugin"
+    )
+
+
+def _find(name: str) -> object:
+    module_name, _, last = name.rpartition(".")
+    parent = importlib.import_module(module_name)
+    found = getattr(parent, last, None)
+    if found is None or isinstance(found, ModuleType):
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as err:
+            if err.name != name:
+                raise
+            raise PluginInitError(f"{_where(parent)} has no class {last}") from None
+        found = getattr(module, last, None)
+        if found is None:
+            raise PluginInitError(f"{_where(module)} has no class {last}")
+    return found
+
+
+def _where(module: ModuleType) -> str:
+    return str(getattr(module, "__file__", None) or module.__name__)

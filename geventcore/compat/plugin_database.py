@@ -1,0 +1,45 @@
+"""``Bcfg2.Server.Plugin.helpers``: plugins that can keep their data in a database.
+
+They can be used with files, which is their default. A database of plugins does not exist here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from geventcore.compat.options import BooleanOption
+from geventcore.compat.plugin_base import Plugin
+from geventcore.errors import PluginInitError
+
+__all__ = ["DatabaseBacked", "PluginDatabaseModel"]
+
+
+class PluginDatabaseModel:
+    """A base of database models; they are never asked for."""
+
+
+class DatabaseBacked(Plugin):
+    """Reads ``[<name in lower case>] use_database``, which must not be on."""
+
+    options: ClassVar[list[Any]] = []
+
+    @property
+    def section(self) -> str:
+        """The section with the option."""
+        return self.name.lower()
+
+    def __init__(self, core: Any, datastore: str | None = None) -> None:
+        Plugin.__init__(self, core, datastore)
+        if self._use_db:
+            raise PluginInitError(
+                f"[{self.section}] use_database: the plugin cannot keep its data in a database here; set it to no"
+            )
+
+    @property
+    def _use_db(self) -> bool:
+        option = BooleanOption(cf=(self.section, "use_database"), default=False)
+        return bool(option.value(self.core.context.settings))
+
+    @property
+    def _must_lock(self) -> bool:
+        return False

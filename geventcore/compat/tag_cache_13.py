@@ -1,0 +1,17 @@
+"""``Bcfg2.Cache`` of Bcfg2 1.3: a dictionary with `expire`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Cache"]
+
+
+class Cache(dict[Any, Any]):
+    """A dictionary whose items may be forgotten, one or all."""
+
+    def expire(self, key: Any = None) -> None:
+        if key is None:
+            self.clear()
+        else:
+            self.pop(key, None)
