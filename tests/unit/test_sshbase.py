@@ -264,13 +264,17 @@ def test_new_private_keys_are_encrypted(tmp_path: Path) -> None:
     ("name", "options", "reason"),
     [
         ("ssh_host_key", "", "no ssh_host_key for a.x.test: 'rsa1' is no type"),
-        ("ssh_host_rsa_key", "[sshbase]\npassphrase = nobody\n", "has no passphrase nobody"),
+        (
+            "ssh_host_rsa_key",
+            "[sshbase]\npassphrase = nobody\n",
+            r"\[sshbase\] passphrase = nobody: \[encryption\] has no passphrase",
+        ),
     ],
 )
 def test_a_key_that_cannot_be_made(tmp_path: Path, name: str, options: str, reason: str) -> None:
     with site(tmp_path, {}, options) as server:
         for asked in (name, f"{name}.pub"):
-            with pytest.raises(Exception, match=reason) as caught:
+            with pytest.raises(PluginExecutionError, match=reason) as caught:
                 text(server, asked)
             assert "\n" not in str(caught.value)
         assert keys(server) == []

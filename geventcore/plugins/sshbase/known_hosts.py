@@ -26,7 +26,7 @@ from geventcore.specfiles.specificity import Specificity
 
 log = logging.getLogger(__name__)
 
-#: How long the names of hosts are kept, in seconds. Reading them of 1,000 hosts takes some 50 ms.
+#: How long the names of hosts are kept, in seconds. Reading those of 1,000 hosts takes some 20 ms.
 NAMES_SECONDS = 60.0
 #: How long a client waits for the resolver, in seconds. It waits inside a render, which delays changes of the
 #: repository for everybody, and clients themselves give up after 90 seconds.

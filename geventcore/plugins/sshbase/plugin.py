@@ -167,9 +167,9 @@ class SSHbase(Plugin, Generator, Connector, PullTarget, Threaded):
     def _make_pair(self, base: str, own: Specificity, metadata: ClientMetadata) -> None:
         private = self._best(base, metadata)
         if private is None:
-            key_type = PRIVATE_KEYS[base]
+            self._check_passphrase()
             try:
-                pair = self.context.offload(generate, key_type)
+                pair = self.context.offload(generate, PRIVATE_KEYS[base])
             except PluginExecutionError as err:
                 raise PluginExecutionError(f"no {base} for {metadata.hostname}: {err}") from err
             self._store_private(f"{base}{own.suffix}", pair.private)
@@ -184,6 +184,12 @@ class SSHbase(Plugin, Generator, Connector, PullTarget, Threaded):
         name = f"{base}{PUBLIC_EXTENSION}{private.specificity.suffix}"
         whose = private.specificity.hostname or private.specificity.group or "all"
         self._write(name, f"{public} root@{whose}\n".encode())
+
+    def _check_passphrase(self) -> None:
+        """`PluginExecutionError` if what encrypts new keys does not exist; a key takes a while to make."""
+        name = self.context.settings[PASSPHRASE]
+        if name and name not in Passphrases.of(self.context.settings):
+            raise PluginExecutionError(f"[sshbase] passphrase = {name}: [encryption] has no passphrase of this name")
 
     def _store_private(self, name: str, data: bytes) -> None:
         passphrase = self.context.settings[PASSPHRASE]
