@@ -52,7 +52,7 @@ setup(
         "click>=8.1",
         "cryptography>=42",
         "gevent>=24.2",
-        "httptools>=0.6",
+        "httptools>=0.6.4",
         "inotify_simple>=1.3",
         "lxml>=5.0",
         "pyOpenSSL>=26.0",
@@ -60,7 +60,7 @@ setup(
     extras_require={
         **RUNTIME_EXTRAS,
         "all": [requirement for extra in RUNTIME_EXTRAS.values() for requirement in extra],
-        "test": [*DOCS, "hypothesis>=6.100", "pytest>=8.0"],
+        "test": [*DOCS, "hypothesis>=6.100", "pytest>=8.0", "tomli>=2.0; python_version < '3.11'"],
         "dev": [*DOCS, "lxml-stubs>=0.5", "mypy>=1.11", "ruff>=0.6", "types-gevent>=24.2", "types-PyYAML>=6.0"],
     },
 )

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lxml import etree
+
 from geventcore.core.base import Core
 from geventcore.core.methods import CoreMethods
 from geventcore.core.plugin_loading import MISSING_PLUGINS
@@ -22,7 +24,6 @@ from geventcore.options import load_settings
 from geventcore.plugin.interfaces import ClientACLs
 from geventcore.rpc.access import AccessControl
 from geventcore.tls.identity import PeerIdentity
-from lxml import etree
 
 ADDRESS = ("192.0.2.254", 40000)
 
