@@ -41,12 +41,14 @@ class Candidate:
         conditions: the conditional elements around it.
         priority: that of its file.
         pattern: matches the names of entries from their start, if names are regular expressions.
+        path: its file.
     """
 
     element: etree._Element
     conditions: tuple[etree._Element, ...]
     priority: int
     pattern: re.Pattern[str] | None
+    path: Path
 
     def applies(self, metadata: ClientMetadata) -> bool:
         """Whether a client meets all its conditions."""
@@ -88,7 +90,7 @@ class Index:
                 self._add_children(element, (*conditions, element), priority, where)
                 continue
             if element.get("name") is not None:
-                self._add(Candidate(element, conditions, priority, self._pattern(element, where)))
+                self._add(Candidate(element, conditions, priority, self._pattern(element, where), where))
             if len(element) and self._nested:
                 self._add_children(element, conditions, priority, where)
 
@@ -236,8 +238,10 @@ class PriorityFiles:
         best = max(candidate.priority for candidate in found)
         chosen = [candidate for candidate in found if candidate.priority == best]
         if len(chosen) > 1:
+            files = ", ".join(dict.fromkeys(str(candidate.path) for candidate in chosen))
             raise PluginExecutionError(
-                f"{len(chosen)} rules of priority {best} for {entry.tag}:{entry.get('name')}, host {metadata.hostname}"
+                f"{len(chosen)} rules of priority {best} for {entry.tag}:{entry.get('name')}, "
+                f"host {metadata.hostname}, in {files}"
             )
         return chosen[0]
 
