@@ -84,7 +84,7 @@ class Bcfg2Core:
         self._views: dict[Plugin, Any] = {}
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"the core has no {name} for plugins; docs: howto/bcfg2_plugins", name=name, obj=self)
+        raise AttributeError(f"plugins find no {name} in the core of geventcore", name=name, obj=self)
 
     @property
     def encoding(self) -> str:

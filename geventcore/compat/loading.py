@@ -6,7 +6,7 @@ import importlib
 from types import ModuleType
 
 from geventcore.compat.adapters import adapter_class
-from geventcore.compat.failures import describe
+from geventcore.compat.failures import describe, location
 from geventcore.compat.importing import loading_site_code
 from geventcore.compat.plugin_base import Plugin as Bcfg2Plugin
 from geventcore.errors import GeventcoreError, PluginInitError
@@ -22,7 +22,8 @@ def load_site_plugin(name: str) -> type[Plugin]:
         with loading_site_code():
             found = _find(name)
     except GeventcoreError as err:
-        raise PluginInitError(f"plugin {name} cannot be loaded: {err}") from err
+        where = location(err.__traceback__)
+        raise PluginInitError(f"plugin {name} cannot be loaded: {where + ': ' if where else ''}{err}") from err
     # Whatever a module of the site does when it is imported, also sys.exit, has to end in one clear line.
     except (Exception, SystemExit) as err:
         raise PluginInitError(f"plugin {name} cannot be loaded: {describe(err)}") from err
