@@ -36,6 +36,8 @@ def _for_module(attributes: Attributes) -> Attributes:
 class ModuleSettings(PathSettings):
     """What the configuration file says about every module: the same as about paths, but no type, and base64 always."""
 
+    directory = "SEModules"
+
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.validation = False

@@ -76,7 +76,7 @@ def test_a_module_for_others_fails_and_only_that_entry(tmp_path: Path) -> None:
     }
     with plugin_site(tmp_path, PLUGINS, files) as server:
         assert content(server, "beta") == b"all"
-        assert "is for h" in (entry_of(server, "SEModule", "alpha").get("failure") or "")
+        assert "no file of SEModules/alpha.pp is for h" in (entry_of(server, "SEModule", "alpha").get("failure") or "")
         assert entry_of(server, "SEModule", "none").get("failure") == "no matching generator"
 
 

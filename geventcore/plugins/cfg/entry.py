@@ -122,7 +122,7 @@ class CfgEntry:
     def _create(self, parts: _Parts, entry: etree._Element, metadata: ClientMetadata) -> Content:
         creator = parts.creators.best(metadata)
         if creator is None:
-            raise PluginExecutionError(f"no file of Cfg{self.name} is for {metadata.hostname}")
+            raise PluginExecutionError(f"no file of {self._settings().directory}{self.name} is for {metadata.hostname}")
         try:
             return creator.create_content(entry, metadata)
         except PluginExecutionError:

@@ -37,11 +37,14 @@ class PathSettings:
     """The values of one reading of the configuration.
 
     Attributes:
+        directory: what the directory in the repository is called, for messages.
         settings: the settings that these come from.
         validation: whether content is verified.
         defaults: the attributes of ``[mdata]``.
         attributes: those of a file without an ``info.xml``.
     """
+
+    directory = "Cfg"
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
