@@ -5,12 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help venv demo test check docs clean
+.PHONY: help venv demo test style check docs clean
 
 help:
 	@echo "make demo    a throw-away site, its server, and fifty simulated clients"
 	@echo "make test    the tests"
-	@echo "make check   linter, format, types and tests"
+	@echo "make style   linter, format and types"
+	@echo "make check   both"
 	@echo "make docs    the documentation, in docs/_build/html"
 	@echo "make venv    the environment that all of them use, in $(VENV)"
 	@echo "make clean   remove what the others have made"
@@ -29,11 +30,12 @@ demo: venv
 test: venv
 	$(BIN)/python -m pytest
 
-check: venv
+style: venv
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+
+check: style test
 
 docs: venv
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html
