@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,7 +77,13 @@ def command(settings: LoadedSettings, check: bool) -> int:
     if check:
         return _check(core_class(settings))
     try:
-        return 0 if core_class(settings).run() else 1
+        core = core_class(settings)
+        status = 0 if core.run() else 1
+        if core.cut_off:
+            # Python would wait for threads that are stuck in a plugin's call.
+            logging.shutdown()
+            os._exit(status)
+        return status
     except GeventcoreError as err:
         # Standard error is one of the places that this goes to.
         log.critical("The server cannot run: %s", err)

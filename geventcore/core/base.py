@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -64,6 +65,8 @@ T = TypeVar("T")
 UNKNOWN_REVISION = "-1"
 #: How long the file watcher waits before it looks whether the server ends, in seconds.
 WATCH_INTERVAL = 2.0
+#: For how long the same mistake in the configuration is not told again, in seconds.
+COMPLAINT_SECONDS = 5.0
 
 
 class Core:
@@ -97,6 +100,8 @@ class Core:
         self._terminate = threading.Event()
         self._is_shut_down = False
         self._threads: list[threading.Thread] = []
+        self._complaint = ""
+        self._complained = 0.0
         self._metadata_source: MetadataSource | None = None
         self._binder: Binder | None = None
         self.metadata = MetadataService(
@@ -230,10 +235,17 @@ class Core:
         try:
             self.settings = self.settings.reload()
         except ConfigError as err:
-            log.error("The configuration is not reloaded: %s", err)
+            self._complain(f"The configuration is not reloaded: {err}")
             return
         log.info("The configuration has been reloaded")
         self.metadata.expire()
+
+    def _complain(self, complaint: str) -> None:
+        """Log a mistake in the configuration; once, though the file's change and a signal may tell of it together."""
+        now = time.monotonic()
+        if self._complaint != complaint or now - self._complained > COMPLAINT_SECONDS:
+            log.error("%s", complaint)
+            self._complaint, self._complained = complaint, now
 
     def _update_revision(self) -> None:
         for plugin in self.plugins.by_type(Version):

@@ -23,14 +23,20 @@ _FIRST_PASSED_DESCRIPTOR = 3
 
 
 def passed_sockets() -> list[socket.socket]:
-    """The listening sockets that systemd has passed to this process; the environment is cleared of them."""
+    """The listening sockets that systemd has passed to this process; the environment is cleared of them.
+
+    `CoreInitError` if what was passed is something else.
+    """
     pid, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
     os.environ.pop("LISTEN_FDNAMES", None)
     if pid != str(os.getpid()) or not count.isdigit():
         return []
     sockets = []
     for descriptor in range(_FIRST_PASSED_DESCRIPTOR, _FIRST_PASSED_DESCRIPTOR + int(count)):
-        sock = socket.socket(fileno=descriptor)
+        try:
+            sock = socket.socket(fileno=descriptor)
+        except OSError as err:
+            raise CoreInitError(f"LISTEN_FDS: descriptor {descriptor} is no socket: {err.strerror}") from err
         sock.set_inheritable(False)
         sock.setblocking(False)
         sockets.append(sock)

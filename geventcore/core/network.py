@@ -65,6 +65,10 @@ from geventcore.wire.http1 import HTTPLimits
 
 log = logging.getLogger(__name__)
 
+#: How long a client that has connected before the server was told to end may take for its TLS handshake, in seconds:
+#: several round trips around the world. One that says nothing must not delay the end.
+DRAIN_HANDSHAKE_SECONDS = 2.0
+
 
 class Abortable(Protocol):
     """An open connection, as far as draining is concerned."""
@@ -80,6 +84,7 @@ class NetworkCore(Core):
         listeners: open, non-blocking sockets, for `_run` to accept from.
         service: answers requests.
         tls: the settings of new connections; replaced by a reload.
+        cut_off: whether the server has ended although requests were under way. Their threads may go on for ever.
     """
 
     options: ClassVar[tuple[Option[Any], ...]] = NETWORK_OPTIONS
@@ -103,6 +108,7 @@ class NetworkCore(Core):
         self._connections: dict[Abortable, Conversation | None] = {}
         self._connections_changed = threading.Condition()
         self._draining = False
+        self.cut_off = False
 
     def make_methods(self) -> CoreMethods:
         """The methods that clients call; a core that does some of the work elsewhere has its own."""
@@ -131,8 +137,7 @@ class NetworkCore(Core):
         finally:
             self.shutdown()
             self._signals.restore()
-            for sock in self.listeners:
-                sock.close()
+            self.stop_listening()
             if self._pid_file is not None:
                 self._pid_file.remove()
 
@@ -200,7 +205,7 @@ class NetworkCore(Core):
             elif received == RELOADING:
                 self.reload()
             elif received == REOPENING_LOGS:
-                reopen_log_files()
+                self.reopen_logs()
 
     def terminate(self) -> None:
         """Ask the server to end; returns at once and may be called from anywhere."""
@@ -217,21 +222,32 @@ class NetworkCore(Core):
             log.error("Certificates are not reloaded: %s", err)
         self._service_manager.ready()
 
+    def reopen_logs(self) -> None:
+        """Let go of log files that were moved away."""
+        reopen_log_files()
+
+    def stop_listening(self) -> None:
+        """Close the listening sockets: from now on, connections are refused. What accepts must have ended."""
+        for sock in self.listeners:
+            sock.close()
+
     def drain(self) -> None:
         """Let requests that are under way finish, close the idle connections; called by `_block` at its end.
 
-        What is not finished after ``[server] drain_timeout`` is cut off.
+        What is not finished after ``[server] drain_timeout`` is cut off, and who has not even said hello before that.
         """
         self._service_manager.stopping()
         deadline = time.monotonic() + self.settings[DRAIN_TIMEOUT]
+        handshake_deadline = time.monotonic() + DRAIN_HANDSHAKE_SECONDS
         self._draining = True
         with self._connections_changed:
             while self._connections:
                 for stream, conversation in list(self._connections.items()):
-                    if conversation is not None and conversation.is_idle:
+                    if conversation.is_idle if conversation else time.monotonic() >= handshake_deadline:
                         stream.abort()
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
+                    self.cut_off = True
                     log.warning("%d connections are cut off", len(self._connections))
                     for stream in list(self._connections):
                         stream.abort()

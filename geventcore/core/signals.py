@@ -1,7 +1,9 @@
 """Signals, for every core alike.
 
-A handler only notes the signal and wakes the main loop through a pipe, so that nothing happens between two arbitrary
-instructions. Waiting goes through the standard library's ``select``, which a core may have made cooperative.
+A handler only notes the signal, so that nothing happens between two arbitrary instructions. The kernel may give a
+signal to any thread, but only the main thread runs Python's handlers, and only when it executes Python. So what wakes
+the main loop is a pipe that Python writes to at once, in whatever thread. Waiting goes through the standard library's
+``select``, which a core may have made cooperative.
 """
 
 from __future__ import annotations
@@ -25,14 +27,18 @@ class SignalQueue:
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._received: deque[int] = deque()
         self._previous: dict[int, object] = {}
+        self._previous_wakeup = -1
 
     def install(self) -> None:
         """Catch the signals; only in the main thread."""
         for number in (*TERMINATING, RELOADING, REOPENING_LOGS):
             self._previous[number] = signal.signal(number, self._note)
+        self._previous_wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 
     def restore(self) -> None:
         """Give the signals back to whoever had them."""
+        if self._previous:
+            signal.set_wakeup_fd(self._previous_wakeup)
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() returned
         self._previous.clear()

@@ -49,24 +49,31 @@ class BuiltinCore(NetworkCore):
         return True
 
     def _block(self) -> None:
-        self._start_thread("acceptor", self._accept)
-        self.ready()
-        self.wait_for_termination()
+        end, end_of_acceptor = socket.socketpair()
+        with end_of_acceptor:
+            acceptor = threading.Thread(target=self._accept, args=(end_of_acceptor,), name="acceptor", daemon=True)
+            acceptor.start()
+            self.ready()
+            self.wait_for_termination()
+            end.close()
+            acceptor.join()
+        self.stop_listening()
         self.drain()
 
-    def _accept(self) -> None:
+    def _accept(self, end: socket.socket) -> None:
+        """Accept until the other side of `end` is closed."""
         with selectors.DefaultSelector() as selector:
-            for sock in self.listeners:
+            for sock in (end, *self.listeners):
                 selector.register(sock, selectors.EVENT_READ)
             while not self.is_terminating:
-                # The time-out only bounds how long an ending server goes on accepting.
-                for key, _ in selector.select(timeout=0.5):
-                    if isinstance(key.fileobj, socket.socket):
+                for key, _ in selector.select():
+                    if isinstance(key.fileobj, socket.socket) and key.fileobj is not end:
                         self._accept_from(key.fileobj)
 
     def _accept_from(self, listener: socket.socket) -> None:
-        while not self.is_terminating and not self._places.acquire(timeout=0.5):
-            continue
+        while not self._places.acquire(timeout=0.5):
+            if self.is_terminating:
+                return
         try:
             sock, address = listener.accept()
         except OSError as err:

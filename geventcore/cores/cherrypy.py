@@ -19,7 +19,6 @@ from cherrypy.process.wspbus import Bus
 
 from geventcore.core.listening import BACKLOG, socket_name
 from geventcore.core.network import NetworkCore
-from geventcore.log import reopen_log_files
 from geventcore.options import types
 from geventcore.options.option import Option
 from geventcore.options.settings import LoadedSettings
@@ -34,6 +33,15 @@ THREADS = Option(
     100,
     "How many connections the CherryPy core serves at once; accepted ones wait for a free thread.",
 )
+
+
+class _Workers(ThreadPool):
+    """CherryPy's pool of threads; those that are stuck in a plugin's call do not keep the server."""
+
+    def stop(self, timeout: int = 5) -> None:
+        """Let the threads end, if they can."""
+        if not self.server.core.cut_off:
+            super().stop(timeout)
 
 
 class _Connection:
@@ -73,7 +81,7 @@ class _Server(HTTPServer):
         self.core = core
         self.waiter = SelectWaiter()
         self.request_queue_size = BACKLOG
-        self.requests = ThreadPool(self, min=threads, max=threads)
+        self.requests = _Workers(self, min=threads, max=threads)
         self.shutdown_timeout = 1
         self._listener = sock
 
@@ -123,7 +131,7 @@ class CherryPyCore(NetworkCore):
             "SIGTERM": self.terminate,
             "SIGINT": self.terminate,
             "SIGHUP": self.reload,
-            "SIGUSR1": reopen_log_files,
+            "SIGUSR1": self.reopen_logs,
         }
         handler.subscribe()
         return True
@@ -131,7 +139,8 @@ class CherryPyCore(NetworkCore):
     def _block(self) -> None:
         self._bus.start()
         self.ready()
-        self._bus.block()
+        # Not ``block``, which in the end waits for all threads, also for those that are stuck in a plugin's call.
+        self._bus.wait(self._bus.states.EXITING, channel="main")
 
     def terminate(self) -> None:
         """Ask the bus to end the server."""

@@ -13,6 +13,7 @@ process at either end: when the parent is gone, so are the children, however it 
 from __future__ import annotations
 
 import array
+import contextlib
 import functools
 import json
 import logging
@@ -37,6 +38,7 @@ from geventcore.errors import (
     MetadataError,
     ValidationError,
 )
+from geventcore.log import reopen_log_files
 from geventcore.options import types
 from geventcore.options.common import CACHE_MODE
 from geventcore.options.option import Option
@@ -116,7 +118,13 @@ class ChildCore(Core):
     def serve(self, channel: Channel) -> None:
         """Do what the parent asks until it is gone."""
         try:
-            self.load()
+            try:
+                self.load()
+            except GeventcoreError as err:
+                # Nobody listens any more if another child has failed before.
+                with contextlib.suppress(OSError):
+                    channel.send({"error": str(err)})
+                return
             self.handle_file_events()
             channel.send({"ready": True})
             while True:
@@ -150,7 +158,13 @@ class ChildCore(Core):
             CoreMethods(self).set_debug(("127.0.0.1", 0), head["value"])
         elif order == "reload":
             self.reload_settings()
+        elif order == "reopen logs":
+            reopen_log_files()
         return {}, b""
+
+    def _complain(self, complaint: str) -> None:
+        # The parent reads the same configuration, and says it.
+        log.debug("%s", complaint)
 
     def _configuration(self, client: str) -> etree._Element:
         return self.build_configuration(client)
@@ -208,6 +222,9 @@ def _run_nursery(control: socket.socket, settings: LoadedSettings) -> None:
     # The parent ends everything by closing sockets; signals to the process group must not be faster.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+    # It has nothing to say, and would keep a log file that was moved away; its children open the file with their first
+    # line.
+    reopen_log_files()
     children: set[int] = set()
     while True:
         request = control.recv(4, socket.MSG_WAITALL)
@@ -262,8 +279,10 @@ class Child:
         self._lock = threading.Lock()
 
     def await_ready(self) -> None:
-        """Return when the child has read the repository; `EOFError` if it has failed."""
-        self._channel.receive()
+        """Return when the child has read the repository; `EOFError` if it has died, `CoreInitError` if it cannot."""
+        head, _ = self._channel.receive()
+        if "error" in head:
+            raise CoreInitError(head["error"])
 
     def ask(self, order: str, **details: Any) -> tuple[dict[str, Any], bytes]:
         """Have the child do something; `EOFError` if it dies over it."""
@@ -288,13 +307,17 @@ class Children:
         self._all: dict[int, Child] = {}
         self._lock = threading.Lock()
         self._closed = False
-        started = [Child(number, nursery.new_child(number)) for number in range(count)]
-        for child in started:
+        for number in range(count):
+            self._all[number] = Child(number, nursery.new_child(number))
+        for child in self._all.values():
             try:
                 child.await_ready()
             except EOFError as err:
+                self.close()
                 raise CoreInitError(f"child {child.number} has not started; the log says why") from err
-            self._all[child.number] = child
+            except CoreInitError:
+                self.close()
+                raise
             self._free.put(child)
 
     def build(self, client: str) -> tuple[dict[str, Any], bytes]:
@@ -451,6 +474,12 @@ class MultiprocessingCore(BuiltinCore):
         """Read the configuration again, in the children, too."""
         super().reload_settings()
         self.children.tell_all("reload")
+
+    def reopen_logs(self) -> None:
+        """Let go of log files that were moved away, in the children, too."""
+        super().reopen_logs()
+        # In a thread, because a child answers when it has built what it is building.
+        threading.Thread(target=self.children.tell_all, args=("reopen logs",), daemon=True).start()
 
     def shutdown(self) -> None:
         """End the server, then the children."""

@@ -142,6 +142,8 @@ class TwistedCore(NetworkCore):
         self.wait_for_termination()
         for port in ports:
             reactor.callFromThread(port.stopListening)
+        self.stop_listening()
         self.drain()
         reactor.callFromThread(reactor.stop)
-        thread.join()
+        # The reactor waits for its threads, and those that are stuck in a plugin's call must not keep the server.
+        thread.join(timeout=1.0 if self.cut_off else None)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,9 +174,10 @@ class LiveSite:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
         return {**kept, "PYTHONPATH": f"{PROJECT}:{SITE_PLUGINS}"}
 
-    def launch(self, *arguments: str, environ: Mapping[str, str] | None = None) -> LiveServer:
-        """Start the server, and return at once."""
-        return LiveServer(self, ServerProcess(self.command(*arguments), self.server_site, environ or self.environ()))
+    def launch(self, *arguments: str, starter: Sequence[str] = ()) -> LiveServer:
+        """Start the server, and return at once; `starter` is the command that executes it, if any."""
+        command = [*starter, *self.command(*arguments)]
+        return LiveServer(self, ServerProcess(command, self.server_site, self.environ()))
 
     def start(self) -> LiveServer:
         """Start the server; return when it serves."""
