@@ -13,6 +13,7 @@ RUNTIME_EXTRAS = {
     "aws": ["boto3>=1.34"],
     "cherrypy": ["cheroot>=10.0", "CherryPy>=18.9"],
     "ldap": ["ldap3>=2.9"],
+    "ssh": ["bcrypt>=3.1.5"],
     "templates": ["Genshi>=0.7.7", "Jinja2>=3.1"],
     "tornado": ["tornado>=6.4"],
     "twisted": ["Twisted>=23.10"],

@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from lxml import etree
 
 from geventcore.cli.main import main
 from geventcore.cli.server import load_core_class
@@ -31,6 +34,7 @@ from geventcore.plugins import PLUGINS as PLUGIN_TABLE
 from geventcore.plugins.cfg.handlers import HANDLERS
 from geventcore.plugins.ldap.plugin import load_queries
 from geventcore.rpc.service import REASONS
+from geventcore.tls.authority import Authority
 from tests.support import case_compare
 from tests.unit.test_import_rows import ROWS
 
@@ -39,9 +43,12 @@ DOCS = ROOT / "docs"
 EXAMPLES = DOCS / "examples"
 CASES = sorted(path.parent for path in EXAMPLES.glob("*/case.toml"))
 #: Where the program, the example core and the example plugin are imported from.
-PYTHONPATH = os.pathsep.join((str(ROOT), str(EXAMPLES / "plugin")))
+PYTHONPATH = os.pathsep.join((str(ROOT), str(EXAMPLES / "plugin"), str(EXAMPLES / "bcfg2_plugin")))
 PROGRAM = f"{sys.executable} -m geventcore"
 EXAMPLE_CORE = "contrib.example_core.prethreaded:PrethreadedCore"
+
+#: What the example of encryption is tried on.
+PROPERTIES = """<Properties><user>app</user><password encrypted="site">open sesame</password></Properties>"""
 
 #: Some examples use programs that a machine need not have.
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -216,6 +223,82 @@ def test_the_example_keys_are_made(tmp_path: Path) -> None:
     assert str(public.text).startswith("ssh-ed25519 ")
 
 
+def run_bcfg2_plugin(directory: Path, plugin: str) -> subprocess.CompletedProcess[str]:
+    """Run the commands that try a plugin of a site that was written for Bcfg2."""
+    example = EXAMPLES / "bcfg2_plugin"
+    shutil.copytree(example / "repo", directory / "repo")
+    text = (example / "plugins.conf").read_text().replace("racks.Racks", plugin)
+    (directory / "bcfg2.conf").write_text(text.replace("[server]\n", f"[server]\nrepository = {directory}/repo\n"))
+    script = (example / "try.sh").read_text().replace("/etc/bcfg2.conf", "bcfg2.conf")
+    script = script.replace("=/usr/local/lib/bcfg2", f"={PYTHONPATH}:{directory}").replace("$ ", "")
+    script = re.sub(r"^geventcore ", f"{PROGRAM} ", script, flags=re.MULTILINE)
+    return subprocess.run(
+        ["bash", "-euc", script], cwd=directory, env=environment(), capture_output=True, text=True, check=False
+    )
+
+
+def test_the_example_for_bcfg2_is_tried(tmp_path: Path) -> None:
+    done = run_bcfg2_plugin(tmp_path, "racks.Racks")
+    assert done.returncode == 0, done.stderr
+    assert "0 errors, 0 warnings" in done.stdout
+    assert ">rack-a1\n</Path>" in done.stdout
+
+
+def test_what_is_said_of_a_plugin_for_python_2(tmp_path: Path) -> None:
+    (tmp_path / "old.py").write_text("import urllib2\n")
+    done = run_bcfg2_plugin(tmp_path, "old.Old")
+    assert done.returncode == 1
+    said = (EXAMPLES / "bcfg2_plugin" / "python2.txt").read_text().replace("/usr/local/lib/bcfg2", str(tmp_path))
+    assert said in done.stdout + done.stderr
+
+
+@needs_openssl
+def test_the_example_certificate_is_made(tmp_path: Path) -> None:
+    case_compare.prepare(str(EXAMPLES / "tlskeys"), str(tmp_path))
+    directory = tmp_path / "ca"
+    (directory / "certs").mkdir(parents=True)
+    authority = Authority.create("The site's authority", "ecdsa")
+    (directory / "ca.crt").write_bytes(authority.certificate_pem)
+    (directory / "ca.key").write_bytes(authority.key_pem)
+    (directory / "index.txt").touch()
+    (directory / "serial").write_text("1000\n")
+    for name, target in (("openssl.cnf", directory / "openssl.cnf"), ("authority.conf", tmp_path / "bcfg2.conf")):
+        text = (EXAMPLES / "tlskeys" / name).read_text().replace("/etc/bcfg2-ca", str(directory))
+        with target.open("a") as stream:
+            stream.write(text)
+    core = Core(load_settings(config_file=tmp_path / "bcfg2.conf", environ={}))
+    try:
+        core.load()
+        core.handle_file_events()
+        content = {path.get("name"): path.text for path in core.build_configuration("web1.example.com").iter("Path")}
+    finally:
+        core.shutdown()
+    key = load_pem_private_key(str(content["/etc/ssl/private/site.key"]).encode(), None)
+    made, root = x509.load_pem_x509_certificates(str(content["/etc/ssl/certs/site.crt"]).encode())
+    assert made.public_key() == key.public_key()
+    made.verify_directly_issued_by(root)
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["web1.example.com", "www.example.com"]
+
+
+def test_the_example_host_keys_are_made(tmp_path: Path) -> None:
+    case_compare.prepare(str(EXAMPLES / "sshbase"), str(tmp_path))
+    core = Core(load_settings(config_file=tmp_path / "bcfg2.conf", environ={}))
+    try:
+        core.load()
+        core.handle_file_events()
+        for path in (tmp_path / "repo" / "SSHbase").glob("*.H_web2.*"):
+            path.unlink()
+        core.handle_file_events()
+        private, public, known_hosts = core.build_configuration("web2.site.example").findall("*/Path")
+    finally:
+        core.shutdown()
+    directory = tmp_path / "repo" / "SSHbase"
+    assert private.text == (directory / "ssh_host_ed25519_key.H_web2.site.example").read_text()
+    assert public.text == (directory / "ssh_host_ed25519_key.pub.H_web2.site.example").read_text()
+    assert f"www.site.example {public.text}" in str(known_hosts.text)
+
+
 def test_the_options_for_missing_plugins_let_a_server_start(tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     repository.mkdir()
@@ -238,6 +321,30 @@ def test_the_example_of_directory_queries_is_accepted() -> None:
     assert query.filter == "(cn=web1.example.com)"
     query.result = [("cn=web1.example.com,ou=hosts", {"owner": ["Ada"]})]
     assert query.process_result(metadata) == "Ada"
+
+
+def test_the_example_secrets_are_encrypted(tmp_path: Path) -> None:
+    for name, text in (("Cfg/etc/db.key/db.key", "secret"), ("Properties/db.xml", PROPERTIES)):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    script = (EXAMPLES / "encryption" / "crypt.sh").read_text().replace("$ geventcore", PROGRAM)
+    config = EXAMPLES / "encryption" / "passphrases.conf"
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=tmp_path,
+        env={**environment(), "BCFG2_CONFIG_FILE": str(config)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "secret"
+    assert not (tmp_path / "Cfg/etc/db.key/db.key").exists()
+    properties = etree.parse(tmp_path / "Properties/db.xml")
+    assert properties.findtext("user") == "app"
+    password = str(properties.findtext("password")).encode()
+    passphrases = Passphrases.of(load_settings(config_file=config, environ={}))
+    assert passphrases.decrypt(password, "site") == b"open sesame"
 
 
 @needs_openssl
