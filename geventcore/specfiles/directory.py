@@ -85,6 +85,8 @@ class Directory(EventHandler, Generic[ChildT]):
         if event.action is FileAction.DELETED and not path.exists():
             self._drop(name)
         elif path.is_dir():
+            if name in self._children:
+                self._drop(name)
             if self._recursive:
                 self._add_directory(name)
         elif path.exists():

@@ -283,6 +283,20 @@ def test_a_directory_in_place_of_a_bundle(tmp_path: Path) -> None:
         assert structures(server) == {}
 
 
+def test_a_file_becomes_a_directory_and_a_file_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "Bundler/b.xml"
+    with plugin_site(tmp_path, ["Bundler"], {"Bundler/b.xml": bundle(bound("/a"))}) as server:
+        assert structures(server) == {"b": ["Path:/a"]}
+        path.unlink()
+        write_files(tmp_path, {"Bundler/b.xml/b.xml": bundle(bound("/in"))})
+        until(server, lambda: structures(server) == {"b": ["Path:/in"]})
+        shutil.rmtree(path)
+        write_files(tmp_path, {"Bundler/b.xml": bundle(bound("/again"))})
+        until(server, lambda: structures(server) == {"b": ["Path:/again"]})
+    # There never were two of them.
+    assert not messages(caplog, "Bundle b is in ")
+
+
 def test_a_thousand_bundles(tmp_path: Path) -> None:
     required = "".join(f'<RequiredBundle name="r{n}"/>' for n in range(1000))
     files = {f"Bundler/r{n}.xml": bundle(bound(f"/{n}")) for n in range(1000)}
