@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from lxml import etree
 
-from geventcore.compat import current, plugin_interfaces
+from geventcore.compat import plugin_interfaces
 from geventcore.compat.core import core_of
 from geventcore.compat.failures import describe
 from geventcore.compat.options import server_options
@@ -44,7 +44,6 @@ class PluginAdapter(Plugin):
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         self._core = core_of(context)
-        current.set_core(self._core)
         self._core.setup.add_options(self.legacy_class)
         try:
             self.legacy = _construct(self.legacy_class, self._core)
@@ -145,34 +144,12 @@ class _Table(Mapping[str, interfaces.Binder]):
         return len(self._table)
 
 
-class _Entries(Mapping[str, Mapping[str, interfaces.Binder]]):
-    """The dictionary ``Entries`` of a plugin, which it changes when it likes, also while others look at it."""
-
-    def __init__(self, adapter: PluginAdapter) -> None:
-        self._adapter = adapter
-
-    @property
-    def _entries(self) -> Mapping[str, Mapping[str, Any]]:
-        entries: Mapping[str, Mapping[str, Any]] = getattr(self._adapter.legacy, "Entries", {})
-        return entries
-
-    def __getitem__(self, tag: str) -> Mapping[str, interfaces.Binder]:
-        return _Table(self._adapter, self._entries[tag])
-
-    def __contains__(self, tag: object) -> bool:
-        return tag in self._entries
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._entries))
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-
 class _Generator(PluginAdapter, interfaces.Generator):
     @property
     def entries(self) -> Mapping[str, Mapping[str, interfaces.Binder]]:  # type: ignore[override]  # always current
-        return _Entries(self)
+        entries: Mapping[str, Mapping[str, Any]] = getattr(self.legacy, "Entries", {})
+        # The plugin changes its dictionary when it likes, also while others look at it.
+        return {tag: _Table(self, table) for tag, table in list(entries.items())}
 
     def handles_entry(self, entry: etree._Element, metadata: ClientMetadata) -> bool:
         return bool(self.call("HandlesEntry", entry, metadata))

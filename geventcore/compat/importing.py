@@ -16,7 +16,6 @@ other times, the finder finds nothing.
 from __future__ import annotations
 
 import builtins
-import importlib.machinery
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,7 +86,8 @@ class _SiteFinder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if not _state.depth or fullname in sys.builtin_module_names:
             return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        others = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next((spec for spec in others if spec is not None), None)
         # Loaders of another kind have their own ways to run a module.
         if spec is None or type(spec.loader) is not SourceFileLoader:
             return None

@@ -102,6 +102,12 @@ class _Metadata(PluginView, bcfg2.Metadata):
         return names
 
     @property
+    def groups(self) -> dict[str, Any]:
+        """Name -> group."""
+        table = self.plugin.groups_file.table
+        return {**table.declared, **{name: dynamic.group for name, dynamic in table.dynamic.items()}}
+
+    @property
     def query(self) -> Any:
         return self.plugin.query
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar, cast
 
+from geventcore.compat.current import set_context
 from geventcore.errors import CoreInitError, GeventcoreError, PluginInitError
 from geventcore.options import Option, types
 from geventcore.plugin.base import Plugin
@@ -89,6 +90,7 @@ def load_plugins(classes: Sequence[type[Plugin]], context: PluginContext, table:
 
     What was loaded before a failure stays in the table, so that the caller can shut it down.
     """
+    set_context(context)
     conflicts: dict[str, list[str]] = {}
     for plugin_class in classes:
         name = plugin_class.name

@@ -217,7 +217,7 @@ def test_a_plugin_may_do_without_what_is_not_offered(path: Path) -> None:
 def test_an_error_in_a_module_is_one_line_with_its_place(
     path: Path, monkeypatch: pytest.MonkeyPatch, source: str, line: int, said: str
 ) -> None:
-    monkeypatch.setattr(current, "_core", None)
+    monkeypatch.setattr(current, "_context", None)
     (path / "broken.py").write_text(source)
     text = failure("broken.Broken")
     assert text.startswith("plugin broken.Broken cannot be loaded: ")
@@ -303,8 +303,21 @@ def test_a_template_helper_may_import_bcfg2(path: Path, tmp_path: Path) -> None:
             )
         },
     )
-    with small_server(repository, ["Metadata", "TemplateHelper", "legacysite.motd.Motd"]) as server:
+    with small_server(repository, ["Metadata", "TemplateHelper"]) as server:
         helper = server.core.build_metadata("host").TemplateHelper["names"]
         assert helper.hidden("x") == "eA=="
         assert helper.late() == "UTF-8"
     assert "Bcfg2" not in sys.modules
+
+
+def test_queries_of_ldap_may_import_what_bcfg2_has_for_them(path: Path, tmp_path: Path) -> None:
+    load_queries = importlib.import_module("geventcore.plugins.ldap.plugin").load_queries
+    config = tmp_path / "config.py"
+    config.write_text(
+        "from Bcfg2.Server.Plugins.Ldap import LdapConnection, LdapQuery\n"
+        "__queries__ = ['Room']\n"
+        "class Room(LdapQuery):\n"
+        "    name = 'room'\n"
+        "    connection = LdapConnection(host='ldap.example.com')\n"
+    )
+    assert list(load_queries(config)) == ["room"]
