@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from lxml import etree
 
+from geventcore.errors import PluginExecutionError
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
-from geventcore.plugin.interfaces import Binder, Generator
+from geventcore.plugin.interfaces import Binder, Generator, PullTarget
+from geventcore.plugins.cfg import pull
 from geventcore.plugins.cfg.handlers import HandlerTable
 from geventcore.plugins.cfg.options import CFG_OPTIONS, HANDLERS
 from geventcore.plugins.cfg.path_settings import PathSettings
 from geventcore.plugins.cfg.tree import CfgTree
+from geventcore.specfiles.specificity import Specificity
 
 
-class Cfg(Plugin, Generator):
+class Cfg(Plugin, Generator, PullTarget):
     """Generates the content and the attributes of files."""
 
     name = "Cfg"
@@ -39,6 +43,20 @@ class Cfg(Plugin, Generator):
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         self._tree.binders[entry.get("name", "")](entry, metadata)
+
+    def accept_choices(self, entry: etree._Element, metadata: ClientMetadata) -> list[Specificity]:
+        return pull.choices(self._tree.handlers_of(entry.get("name", "")), metadata)
+
+    def accept_pull_data(self, specific: Specificity, new_entry: Mapping[str, Any], verbose: bool) -> None:
+        name = new_entry["name"]
+        handlers = self._tree.handlers_of(name)
+        if not handlers:
+            raise PluginExecutionError(f"there is no directory Cfg{name}")
+        directory = self.directory / name.lstrip("/")
+        for path in self.context.offload(pull.store, directory, handlers, specific, new_entry):
+            self._tree.announce(path)
+            if verbose:
+                self.log.info("%s written", path)
 
     def _current_path_settings(self) -> PathSettings:
         # A reload of the configuration makes new settings.

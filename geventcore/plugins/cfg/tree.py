@@ -18,7 +18,7 @@ from geventcore.filemonitor import EventHandler, FileAction, FileEvent, FileMoni
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Binder
 from geventcore.plugins.cfg.entry import CfgEntry
-from geventcore.plugins.cfg.handlers import CfgCreator, HandlerTable
+from geventcore.plugins.cfg.handlers import CfgCreator, CfgHandler, HandlerTable
 from geventcore.plugins.cfg.path_settings import PathSettings
 
 log = logging.getLogger(__name__)
@@ -91,6 +91,11 @@ class CfgTree(EventHandler):
             self._empty(directory)
         elif event.action is FileAction.CREATED:
             self._ask_for_contents(directory)
+
+    def handlers_of(self, name: str) -> list[CfgHandler | None]:
+        """The handlers of an entry's files, None for files that are left alone; empty if there is no such entry."""
+        directory = self._directories.get(name.strip("/"))
+        return list(directory.entry.files.values()) if directory is not None and directory.entry is not None else []
 
     def announce(self, path: Path) -> None:
         """Take a file of which no event has come yet, so that it counts at once, also for renders that are under way.
