@@ -1,31 +1,32 @@
 """Racks: a plugin as sites wrote them for Bcfg2; nothing in it knows geventcore.
 
-Racks/racks.xml says in which rack a host is. The host is in a group of that name, and gets it as a file.
+Racks/racks.xml says in which rack a host is. The host is in a group of that name,
+and gets it as a file.
 """
 
 import os
 
 import Bcfg2.Options
-import Bcfg2.Server.Plugin
-from Bcfg2.Server.Plugin import PluginExecutionError
+from Bcfg2.Server.Plugin import Connector, Generator, Plugin, PluginExecutionError, StructFile
 
 
-class Racks(Bcfg2.Server.Plugin.Plugin, Bcfg2.Server.Plugin.Connector, Bcfg2.Server.Plugin.Generator):
+class Racks(Plugin, Connector, Generator):
     """Knows the racks of hosts."""
 
-    __rmi__ = [*Bcfg2.Server.Plugin.Plugin.__rmi__, "list_racks"]
-    options = [Bcfg2.Options.Option(cf=("racks", "path"), dest="racks_path", default="/etc/rack", help="The file.")]
+    __rmi__ = [*Plugin.__rmi__, "list_racks"]
+    options = [Bcfg2.Options.Option(cf=("racks", "path"), dest="racks_path", default="/etc/rack")]
 
     def __init__(self, core):
-        Bcfg2.Server.Plugin.Plugin.__init__(self, core)
-        Bcfg2.Server.Plugin.Connector.__init__(self)
-        Bcfg2.Server.Plugin.Generator.__init__(self)
-        self.file = Bcfg2.Server.Plugin.StructFile(os.path.join(self.data, "racks.xml"), should_monitor=True)
+        Plugin.__init__(self, core)
+        Connector.__init__(self)
+        Generator.__init__(self)
+        path = os.path.join(self.data, "racks.xml")
+        self.file = StructFile(path, should_monitor=True)
         self.Entries["Path"] = {Bcfg2.Options.setup.racks_path: self.bind_rack}
 
     def get_additional_groups(self, metadata):
         """The group of the host's rack."""
-        return [element.get("name") for element in self.file.Match(metadata) if element.tag == "Rack"]
+        return [rack.get("name") for rack in self.file.Match(metadata) if rack.tag == "Rack"]
 
     def get_additional_data(self, metadata):
         """What templates see as metadata.Racks."""
