@@ -13,7 +13,6 @@ from lxml import etree
 
 from geventcore.compat import tag_cache
 from geventcore.core.base import Core
-from geventcore.core.methods import CoreMethods
 from geventcore.errors import PluginExecutionError, PluginInitError, RPCError, ValidationError
 from geventcore.filemonitor.polling import Polling
 from geventcore.options import load_settings
@@ -414,12 +413,14 @@ def test_remote_methods_and_their_failures(start: StartServer, caplog: pytest.Lo
 def test_the_debug_switch_shows_the_messages_of_a_plugin(start: StartServer, caplog: pytest.LogCaptureFixture) -> None:
     server = start("motd.Motd")
     plugin: Any = server.plugin("Motd")
-    assert CoreMethods(server.core).set_debug(("127.0.0.1", 1), True) is True
+    assert remote(server, "Motd", "set_debug", True) is True
     plugin.legacy.debug_log("now it shows")
     assert remote(server, "Motd", "toggle_debug") is False
     plugin.legacy.debug_log("now it does not")
-    CoreMethods(server.core).set_debug(("127.0.0.1", 1), False)
+    assert plugin.set_debug(True) is True
+    plugin.legacy.debug_log("and again")
     assert "now it shows" in messages(caplog)
+    assert "and again" in messages(caplog)
     assert "now it does not" not in messages(caplog)
 
 
