@@ -64,15 +64,14 @@ def describe(err: BaseException) -> str:
 
 
 def location(trace: TracebackType | None) -> str | None:
-    """``<file> line <n>`` of the innermost place in code that is served Bcfg2's modules; else outside of ours."""
-    found = None
+    """``<file> line <n>`` of the innermost place in site code (see `importing`), else in any code that is not ours."""
+    found: tuple[str, bool] | None = None
     for frame, line in traceback.walk_tb(trace):
         filename = frame.f_code.co_filename
         if filename.startswith((_OWN_FILES, "<frozen importlib")):
             continue
-        is_site_code = isinstance(frame.f_globals.get("__builtins__"), dict) and frame.f_globals.get(
-            "__builtins__", {}
-        ).get("__site_code__", False)
+        own_builtins = frame.f_globals.get("__builtins__")
+        is_site_code = isinstance(own_builtins, dict) and "__site_code__" in own_builtins
         if is_site_code or found is None or not found[1]:
             found = (f"{filename} line {line}", is_site_code)
     return found[0] if found else None

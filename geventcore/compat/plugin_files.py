@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from lxml import etree
 
+from geventcore.compat.current import get_core
 from geventcore.compat.filemonitor import READ_ACTIONS, get_fam, is_file_monitor
 from geventcore.compat.plugin_base import Debuggable
 from geventcore.errors import PluginExecutionError
@@ -57,7 +58,7 @@ class FileBacked(Debuggable):
         except OSError as err:
             raise PluginExecutionError(f"{self.name}: cannot be read: {err.strerror}") from err
         try:
-            self.data = raw.decode(_encoding())
+            self.data = raw.decode(get_core().encoding)
         except UnicodeDecodeError:
             self.data = raw
         self.Index()
@@ -69,12 +70,6 @@ class FileBacked(Debuggable):
         return f"{type(self).__name__}: {self.name}"
 
     __repr__ = __str__
-
-
-def _encoding() -> str:
-    from geventcore.compat.current import get_core
-
-    return get_core().encoding
 
 
 class DirectoryBacked(Debuggable):

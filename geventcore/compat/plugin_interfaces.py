@@ -6,16 +6,15 @@ What each hook is called for, gets and returns: the interface of nearly the same
 from __future__ import annotations
 
 import json
-import logging
 import os
 import queue
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 from lxml import etree
 
+from geventcore.compat.failures import describe
 from geventcore.compat.plugin_base import Plugin
 from geventcore.errors import GeventcoreError, PluginInitError
 from geventcore.options import Option
@@ -42,8 +41,6 @@ __all__ = [
     "ThreadedStatistics",
     "Version",
 ]
-
-log = logging.getLogger(__name__)
 
 
 def _missing(plugin: object, method: str) -> NoReturn:
@@ -163,8 +160,6 @@ class ThreadedStatistics(Statistics, Threaded):
             self._handle(*item)
 
     def _handle(self, metadata: Any, data: Any) -> None:
-        from geventcore.compat.failures import describe
-
         try:
             self.handle_statistic(metadata, data)
         except Exception as err:  # noqa: BLE001 - one report that a plugin stumbles over must not end its thread
@@ -292,7 +287,3 @@ class Caching:
 
     def expire_cache(self, key: Any = None) -> None:
         _missing(self, "expire_cache")
-
-
-#: A function that binds an entry.
-Binder = Callable[[Any, Any], None]

@@ -67,8 +67,8 @@ class PluginView(Bcfg2Plugin):
 
 class _Generator(PluginView, bcfg2.Generator):
     @property
-    def Entries(self) -> Mapping[str, Mapping[str, bcfg2.Binder]]:  # type: ignore[override]  # always the current ones
-        entries: Mapping[str, Mapping[str, bcfg2.Binder]] = self.plugin.entries
+    def Entries(self) -> Mapping[str, Mapping[str, interfaces.Binder]]:  # type: ignore[override]  # always the current ones
+        entries: Mapping[str, Mapping[str, interfaces.Binder]] = self.plugin.entries
         return entries
 
     def HandlesEntry(self, entry: Any, metadata: Any) -> bool:
