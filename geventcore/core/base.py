@@ -42,6 +42,7 @@ from geventcore.options.common import (
     REPOSITORY,
 )
 from geventcore.options.settings import LoadedSettings
+from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import (
     Connector,
@@ -94,6 +95,7 @@ class Core:
         )
         self.timings = Timings()
         self.plugins = PluginTable()
+        self._plugin_classes: list[type[Plugin]] = []
         self.revision = UNKNOWN_REVISION
         self.debug = False
         self.lock = RepositoryLock()
@@ -162,14 +164,24 @@ class Core:
         if self.settings[FAM_BLOCKING]:
             self.handle_file_events()
 
-    def load_plugins(self) -> None:
-        """Instantiate the plugins that ``[server] plugins`` names."""
+    def import_plugins(self) -> None:
+        """Import the plugins that ``[server] plugins`` names, and check their options.
+
+        A server does it while it still has the rights that it was started with.
+        """
         names = self.settings[PLUGINS]
-        classes = plugin_classes(names, self.settings[MISSING_PLUGINS])
-        options: list[Option[Any]] = [option for plugin_class in classes for option in plugin_class.options]
+        self._plugin_classes = plugin_classes(names, self.settings[MISSING_PLUGINS])
+        options: list[Option[Any]] = [
+            option for plugin_class in self._plugin_classes for option in plugin_class.options
+        ]
         self.settings.options.add(*options)
         self.settings.check(options)
-        load_plugins(classes, self.plugin_context, self.plugins)
+
+    def load_plugins(self) -> None:
+        """Instantiate the plugins that ``[server] plugins`` names."""
+        if not self._plugin_classes:
+            self.import_plugins()
+        load_plugins(self._plugin_classes, self.plugin_context, self.plugins)
         self._metadata_source = find_metadata_source(self.plugins)
         self._metadata_source.query.by_name = self.build_metadata
         self._binder = Binder(self.plugins.by_type(Generator), self.timings, self.statistics_name)

@@ -119,6 +119,7 @@ class NetworkCore(Core):
     def run(self) -> bool:
         """Open the sockets, become a daemon if asked, and carry the server through its life."""
         settings = self.settings
+        self.import_plugins()
         raise_descriptor_limit()
         url = settings[SERVER_URL]
         self.listeners = open_sockets(url.host, url.port, settings[LISTEN_ALL])
