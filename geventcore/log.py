@@ -18,6 +18,7 @@ Only what is needed to log is imported at the top: this module is loaded before 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -116,6 +117,12 @@ def reopen_log_files() -> None:
         handler.reopen()
 
 
+def hand_over_log_files(uid: int, gid: int) -> None:
+    """Give the log file to the user that the process is going to be, so that it can be opened again later."""
+    for handler in _our_handlers():
+        handler.hand_over(uid, gid)
+
+
 def _our_handlers() -> list[_Handler]:
     return [handler for handler in logging.getLogger().handlers if isinstance(handler, _Handler)]
 
@@ -142,6 +149,9 @@ class _Handler(logging.Handler):
 
     def reopen(self) -> None:
         """Close what is written to, if it can be opened again."""
+
+    def hand_over(self, uid: int, gid: int) -> None:
+        """Give what is written to to a user, if it is a file."""
 
     def emit(self, record: logging.LogRecord) -> None:
         name = _client.get()
@@ -201,6 +211,10 @@ def _file_handler(path: Path, level: int) -> _Handler:
                         stream.close()
             finally:
                 self.release()
+
+        def hand_over(self, uid: int, gid: int) -> None:
+            if self.stream is not None:
+                os.fchown(self.stream.fileno(), uid, gid)
 
         def __repr__(self) -> str:
             return str(path)

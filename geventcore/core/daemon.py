@@ -7,6 +7,7 @@ behind by a crash does not stand in the way.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geventcore.errors import CoreInitError
+from geventcore.log import hand_over_log_files
 
 log = logging.getLogger(__name__)
 
@@ -46,23 +48,27 @@ class PidFile:
                 path.parent.mkdir(mode=0o755, parents=True)
                 if os.geteuid() == 0:
                     os.chown(path.parent, identity.uid, identity.gid)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._descriptor = self._locked()
         except OSError as err:
             raise CoreInitError(f"the pid file {path} cannot be used: {err.strerror}") from err
-        self._lock()
 
-    def _lock(self) -> None:
+    def _locked(self) -> int:
+        """A descriptor of the file that holds the lock. The file may be removed by an ending server meanwhile."""
         give_up = time.monotonic() + LOCK_SECONDS
         while True:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):
+                        return descriptor
             except BlockingIOError:
                 if time.monotonic() >= give_up:
-                    pid = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
-                    os.close(self._descriptor)
+                    pid = os.read(descriptor, 32).decode("ascii", "replace").strip()
+                    os.close(descriptor)
                     raise CoreInitError(f"a server is running already, as process {pid} of {self.path}") from None
                 time.sleep(0.1)
+            os.close(descriptor)
 
     def write(self) -> None:
         """Store this process's number."""
@@ -147,6 +153,7 @@ def drop_privileges(identity: Identity) -> None:
     if (os.geteuid(), os.getegid()) != (identity.uid, identity.gid):
         try:
             if os.geteuid() == 0:
+                hand_over_log_files(identity.uid, identity.gid)
                 _set_groups(identity)
                 os.setgid(identity.gid)
                 os.setuid(identity.uid)
