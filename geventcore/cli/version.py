@@ -11,8 +11,8 @@ import geventcore
 
 #: The libraries that the server stands on, as they are called on the package index.
 LIBRARIES = (
-    *("gevent", "greenlet", "lxml", "pyOpenSSL", "cryptography", "httptools", "SQLAlchemy", "Genshi", "Jinja2"),
-    *("click", "inotify_simple", "CherryPy"),
+    *("gevent", "greenlet", "lxml", "pyOpenSSL", "cryptography", "httptools", "inotify_simple", "click"),
+    *("Genshi", "Jinja2", "PyYAML", "bcrypt", "ldap3", "boto3", "CherryPy", "tornado", "Twisted"),
 )
 
 

@@ -28,8 +28,8 @@ class Guppy(RefusedPlugin):
 
     name = "Guppy"
     reason = (
-        "its monitor opens a port where anybody on the machine can run code in the server, without a password; the "
-        "server's own /debug pages tell what it does and holds"
+        "its monitor opens a port where anybody on the machine can run code in the server, without a password; "
+        "get_statistics and the debug switches tell what the server does"
     )
 
 
@@ -37,4 +37,4 @@ class DBStats(RefusedPlugin):
     """Kept reports in a database."""
 
     name = "DBStats"
-    reason = "Reporting keeps what clients report; add that instead"
+    reason = "it had given way to Reporting already"
