@@ -10,7 +10,7 @@ from geventcore.errors import PluginInitError
 from tests.support.plugin_context import METADATA, small_server, write_files
 
 
-@pytest.mark.parametrize(("name", "instead"), [("Guppy", "/debug"), ("DBStats", "Reporting")])
+@pytest.mark.parametrize(("name", "instead"), [("Guppy", "get_statistics"), ("DBStats", "Reporting")])
 def test_the_start_is_stopped(tmp_path: Path, name: str, instead: str) -> None:
     write_files(tmp_path, METADATA)
     with pytest.raises(PluginInitError) as caught, small_server(tmp_path, ["Metadata", name]):
