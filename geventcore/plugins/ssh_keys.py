@@ -75,7 +75,7 @@ def _private_bytes(key: PrivateKey, encryption: KeySerializationEncryption) -> b
     try:
         return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, encryption)
     except UnsupportedAlgorithm as err:
-        raise PluginExecutionError(f"SSH keys with a passphrase need bcrypt, which geventcore[ssh] installs: {err}") from err
+        raise PluginExecutionError(f"SSH keys with a passphrase need bcrypt (geventcore[ssh]): {err}") from err
 
 
 def _public_text(key: PublicKey) -> str:
