@@ -95,7 +95,8 @@ class StartReport:
         """In the process that was started: wait, pass the message on, and return the exit status."""
         os.close(self._write)
         told, piece = b"", b"\0"
-        while piece:
+        # Until the end of the line, because processes that the daemon has forked hold the other end, too.
+        while piece and not told.endswith(b"\n"):
             # A core's preparation may leave closing to its event loop, which runs while select waits, and not while a
             # plain read does: that would wait for an end that this process itself keeps open.
             select.select([self._read], [], [])
