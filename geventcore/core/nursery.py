@@ -56,6 +56,9 @@ class ChildCore(Core):
                     channel.send({"error": str(err)})
                 return
             self.handle_file_events()
+            # Also while nobody asks for anything: the last good version of a file may have come and gone between two
+            # requests.
+            self._start_thread("file watcher", self._watch_files)
             channel.send({"ready": True})
             while True:
                 head, _ = channel.receive()
