@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import pytest
 
 from geventcore.fleet import RunResult
+from tests.support.contract_repository import HOSTS
 from tests.support.hostile import CASES, OPTIONS, UNREAD_ANSWERS, HostileCase, Visitor
 from tests.support.live_server import LiveServer, LiveSite, LogLine, Resources, wait_until
 from tests.support.neighbours import Neighbours, assert_unharmed, run_fleet
 
-HERD = 200
+#: Half of them have never been there before.
+HERD = (*HOSTS[:100], *(f"newcomer{number:03}.example.net" for number in range(100)))
 NEIGHBOURS = 100
 
 
@@ -62,8 +64,9 @@ def battle(new_site: Callable[..., LiveSite]) -> Iterator[Battle]:
 
 
 def test_a_herd_of_whole_runs(battle: Battle) -> None:
-    assert len(battle.herd) == HERD
+    assert len(battle.herd) == len(HERD)
     assert_unharmed(battle.herd)
+    assert set(HERD) <= set(battle.server.site.client("plain").call("Metadata.list_clients"))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 from geventcore.fleet import Fleet, Identity, RunResult, Schedule, Target
 from tests.support.contract_repository import HOSTS
 from tests.support.live_server import GLOBAL_PASSWORD, LiveSite
 
 
-def run_fleet(site: LiveSite, clients: int, runs: int = 1) -> list[RunResult]:
-    """All runs of a herd of clients that the site knows."""
-    identities = [Identity(host, host, GLOBAL_PASSWORD) for host in HOSTS[:clients]]
-    target = Target("127.0.0.1", site.port)
-    fleet = Fleet(target, identities, Schedule(concurrency=clients, runs=runs), ca=site.ca)
+def run_fleet(site: LiveSite, hosts: Sequence[str]) -> list[RunResult]:
+    """A run of each client of a herd, all at the same time."""
+    identities = [Identity(host, host, GLOBAL_PASSWORD) for host in hosts]
+    fleet = Fleet(Target("127.0.0.1", site.port), identities, Schedule(concurrency=len(hosts)), ca=site.ca)
     return asyncio.run(fleet.run()).runs
 
 
@@ -56,6 +56,6 @@ class Neighbours:
     def _work(self) -> None:
         try:
             while not self._stop.is_set():
-                self.runs += run_fleet(self._site, self._clients)
+                self.runs += run_fleet(self._site, HOSTS[: self._clients])
         except BaseException as err:  # noqa: BLE001 - it is raised again where the test can see it
             self._failure = err
