@@ -137,7 +137,7 @@ class LiveSite:
         return self.authority.issue("localhost", dns_names=["localhost"], ip_addresses=["127.0.0.1", "::1"])
 
     def write_certificate(self, name: str, issued: IssuedCertificate) -> Certificate:
-        """Write (or replace) the files of a certificate; the key's stands first, as it must be there with it."""
+        """Write the files of a certificate, or replace them."""
         pair = Certificate(self.tls / f"{name}.crt", self.tls / f"{name}.key")
         pair.key.touch(mode=0o600)
         pair.key.write_bytes(issued.key_pem)

@@ -12,7 +12,7 @@ import http.client
 import socket
 import ssl
 import xmlrpc.client
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from email.message import Message
 from pathlib import Path
@@ -94,9 +94,9 @@ class Connection:
             return self._reader.read()
         return b""
 
-    def call(self, client: Client, method: str, *arguments: Any, **headers: str) -> Any:
+    def call(self, client: Client, method: str, *arguments: Any) -> Any:
         """A call on this connection, as that client."""
-        self.send(client.request(method, *arguments, headers=headers))
+        self.send(client.request(method, *arguments))
         return self.read_reply().value
 
     def close(self) -> None:
@@ -202,9 +202,3 @@ class Client:
     def call(self, method: str, *arguments: Any) -> Any:
         """The result of a call; `xmlrpc.client.Fault`, `HTTPStatusError` or an error of the connection."""
         return self.exchange(self.request(method, *arguments)).value
-
-    @contextlib.contextmanager
-    def connected(self, count: int) -> Iterator[list[Connection]]:
-        """Several connections at once."""
-        with contextlib.ExitStack() as stack:
-            yield [stack.enter_context(self.connect()) for _ in range(count)]
