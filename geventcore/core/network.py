@@ -263,11 +263,6 @@ class NetworkCore(Core):
             identity = None
         return self.metadata_source().authenticate(identity, user, password, address)
 
-    @property
-    def connection_count(self) -> int:
-        """How many connections are open."""
-        return len(self._connections)
-
     def deadlines(self) -> Deadlines:
         """How long each phase of a new connection may last."""
         settings = self.settings

@@ -16,6 +16,7 @@ from geventcore.options import Option, types
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Version
+from geventcore.plugin.programs import run_to_end
 
 VCS_ROOT = Option(
     "server",
@@ -56,14 +57,8 @@ class VersionControl(Plugin, Version):
     def run(self, *command: str, seconds: float = SECONDS) -> str:
         """What a program prints in the working copy; `PluginExecutionError` if it fails."""
         try:
-            done = subprocess.run(
-                command,
-                cwd=self.root,
-                env={**os.environ, "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=seconds,
-                check=False,
+            done = run_to_end(
+                command, seconds, cwd=self.root, env={**os.environ, "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"}
             )
         except OSError as err:
             raise PluginExecutionError(f"{command[0]} cannot be run: {err.strerror}") from err

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
-from contextlib import suppress
 
 from lxml import etree
 
 from geventcore.errors import PluginExecutionError
 from geventcore.filemonitor import FileEvent
 from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.programs import run_to_end
 from geventcore.plugins.cfg.handlers import CfgVerifier
 
 #: How long a command may take, in seconds.
@@ -37,29 +36,15 @@ class ExternalCommandVerifier(CfgVerifier):
     def verify(self, entry: etree._Element, metadata: ClientMetadata, data: bytes) -> None:
         command = self._command()
         try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            done = run_to_end(command, TIMEOUT_SECONDS, data)
         except OSError as err:
             raise PluginExecutionError(f"{self.path} cannot be run: {err.strerror}") from err
-        with process:
-            try:
-                output, errors = process.communicate(data, TIMEOUT_SECONDS)
-            except BaseException as err:
-                # Whatever the command has started goes, too: it would keep the pipes open.
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                if isinstance(err, subprocess.TimeoutExpired):
-                    raise PluginExecutionError(f"{self.path} took longer than {TIMEOUT_SECONDS:g} seconds") from err
-                raise
-        if process.returncode:
-            text = " ".join((errors or output).decode("utf-8", "replace").split())[:MAX_OUTPUT]
+        except subprocess.TimeoutExpired as err:
+            raise PluginExecutionError(f"{self.path} took longer than {TIMEOUT_SECONDS:g} seconds") from err
+        if done.returncode:
+            text = " ".join((done.stderr or done.stdout).decode("utf-8", "replace").split())[:MAX_OUTPUT]
             raise PluginExecutionError(
-                f"{self.path} does not accept the content: {text or 'no message'} (exit status {process.returncode})"
+                f"{self.path} does not accept the content: {text or 'no message'} (exit status {done.returncode})"
             )
 
     def _command(self) -> list[str]:
