@@ -1,7 +1,7 @@
 """Running programs for plugins: cooperative, bounded in time, without a shell.
 
-A program gets its arguments as they are, and on its standard input what it is given, or nothing. If it takes too long it is ended, and so is
-whatever it has started: that would keep its output open.
+A program gets its arguments as they are, and on its standard input what it is given, or nothing. If it takes too long
+it is ended, and so is whatever it has started: that would keep its output open.
 """
 
 from __future__ import annotations
