@@ -17,6 +17,7 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from lxml import etree
 
+from geventcore.core.bus import Bus
 from geventcore.core.metadata_building import MetadataService
 from geventcore.core.plugin_context import CorePluginContext
 from geventcore.core.plugin_loading import (
@@ -79,6 +80,7 @@ class Core:
         plugins: the loaded plugins.
         file_monitor: tells the plugins about files.
         timings: durations of everything worth counting.
+        bus: what other processes of the server are told, and tell.
         revision: the repository's revision.
     """
 
@@ -99,6 +101,7 @@ class Core:
         self.revision = UNKNOWN_REVISION
         self.debug = False
         self.lock = RepositoryLock()
+        self.bus = Bus()
         self._terminate = threading.Event()
         self._is_shut_down = False
         self._threads: list[threading.Thread] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from lxml import etree
 
@@ -83,6 +83,12 @@ class CorePluginContext:
         """Under a render's lock nothing can be applied; the file watcher does it when the render is done."""
         if not self._core.lock.is_held_here:
             self._core.handle_file_events()
+
+    def subscribe(self, topic: str, handler: Callable[[Any], Any]) -> None:
+        self._core.bus.subscribe(topic, handler)
+
+    def tell_others(self, topic: str, message: Any) -> list[Any]:
+        return self._core.bus.tell(topic, message)
 
     def all_plugin_names(self) -> Iterable[str]:
         return list(self._core.plugins.by_name)

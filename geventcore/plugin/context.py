@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from lxml import etree
 
@@ -79,6 +79,18 @@ class PluginContext(Protocol):
 
     def handle_file_events(self) -> None:
         """Apply the pending file events now, as far as the caller's place allows; used after a plugin wrote files."""
+
+    def subscribe(self, topic: str, handler: Callable[[Any], Any]) -> None:
+        """Have `handler` called with what this plugin tells in another process of the server, or on another machine.
+
+        `topic` begins with the plugin's name. The handler must not wait for whoever tells.
+        """
+
+    def tell_others(self, topic: str, message: Any) -> list[Any]:
+        """Tell the same plugin in all other processes something that JSON can carry.
+
+        When it returns, those on this machine have handled it. Returns what their handlers returned.
+        """
 
     def all_plugin_names(self) -> Iterable[str]:
         """Names of the loaded plugins."""

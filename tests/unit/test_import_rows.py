@@ -93,4 +93,5 @@ def test_only_the_cores_of_gevent_name_gevent() -> None:
     importers = {
         str(path) for _, path, tree in modules() for _, name in runtime_imports(tree) if name.split(".")[0] == "gevent"
     }
-    assert importers == {"cores/gevent.py", "cores/cooperation.py"}
+    assert importers
+    assert all(path.startswith("cores/gevent/") or path == "cores/cooperation.py" for path in importers), importers
