@@ -8,11 +8,17 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "geventcore" / "__init__.py").read_text(), re.MULTILINE)[1]
 
+#: The storage layer; a driver for SQLite is part of Python.
+DATABASE = ["alembic>=1.13", "SQLAlchemy>=2.0.30"]
+
 #: What not every site needs. The server says which one is missing when it is asked for something that needs it.
 RUNTIME_EXTRAS = {
     "aws": ["boto3>=1.34"],
     "cherrypy": ["cheroot>=10.0", "CherryPy>=18.9"],
+    "database": DATABASE,
     "ldap": ["ldap3>=2.9"],
+    "mysql": [*DATABASE, "PyMySQL>=1.1"],
+    "postgresql": [*DATABASE, "psycopg[binary]>=3.1.18"],
     "ssh": ["bcrypt>=3.1.5"],
     "templates": ["Genshi>=0.7.7", "Jinja2>=3.1"],
     "tornado": ["tornado>=6.4"],

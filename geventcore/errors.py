@@ -1,10 +1,11 @@
 """One tree of errors.
 
-Three kinds of mistakes are told apart, because they end differently:
+Four kinds of mistakes are told apart, because they end differently:
 
 * a mistake in the configuration (`ConfigError`, `PluginInitError`, `TLSError`, `CoreInitError`) stops the start with
   one line;
 * a mistake in the repository (`RepositoryError` and below) harms only what depends on that file;
+* what the database cannot do (`StorageError` and below) fails the call that needs it;
 * a bad request (`RPCError`, `RequestError`) gets its answer and a log line.
 
 An error's text is one line that a system administrator can act on: it names the file, the option or the entry.
@@ -59,6 +60,18 @@ class MetadataConsistencyError(MetadataError):
 
 class MetadataRuntimeError(MetadataError):
     """The metadata source is not ready, or cannot write."""
+
+
+class StorageError(GeventcoreError):
+    """The database cannot do what it was asked for; the text names the database."""
+
+
+class DatabaseUnavailable(StorageError):
+    """The database cannot be reached, or cannot be written: it may be possible later."""
+
+
+class SchemaMismatch(StorageError):
+    """The tables of a database are not what this version needs; the text names the command that mends it."""
 
 
 class RepositoryError(GeventcoreError):

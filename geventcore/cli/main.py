@@ -32,6 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("geventcore.cli.info:command", "Look at a repository, and at what clients get from it."),
     "config": ("geventcore.cli.config:command", "Check, show and explain the configuration file."),
     "crypt": ("geventcore.cli.crypt:command", "Encrypt and decrypt files of the repository."),
+    "db": (
+        "geventcore.cli.db:command",
+        "Check the database, and make or change its tables.",
+    ),
     "simulate": ("geventcore.cli.simulate:command", "Let many simulated clients call a server."),
     "demo": ("geventcore.cli.demo:command", "Try a server with a sample repository, on this machine only."),
     "completion": ("geventcore.cli.completion:command", "Print a script that makes a shell complete commands."),

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 from lxml import etree
 
 from geventcore.core.bus import Bus
+from geventcore.core.databases import Databases
 from geventcore.core.metadata_building import MetadataService
 from geventcore.core.plugin_context import CorePluginContext
 from geventcore.core.plugin_loading import (
@@ -81,6 +82,7 @@ class Core:
         file_monitor: tells the plugins about files.
         timings: durations of everything worth counting.
         bus: what other processes of the server are told, and tell.
+        databases: opened when they are asked for.
         revision: the repository's revision.
     """
 
@@ -102,6 +104,7 @@ class Core:
         self.debug = False
         self.lock = RepositoryLock()
         self.bus = Bus()
+        self.databases = Databases(lambda: self.settings, self.offload)
         self._terminate = threading.Event()
         self._is_shut_down = False
         self._threads: list[threading.Thread] = []
@@ -213,7 +216,7 @@ class Core:
         return self._terminate.is_set()
 
     def shutdown(self) -> None:
-        """End everything in order: file monitor, plugins, threads. May be called twice."""
+        """End everything in order: file monitor, plugins, threads, databases. May be called twice."""
         if self._is_shut_down:
             return
         self._is_shut_down = True
@@ -224,6 +227,7 @@ class Core:
                 plugin.shutdown()
         for thread in self._threads:
             thread.join(timeout=WATCH_INTERVAL + 1)
+        self.databases.close()
 
     # -- file events
 

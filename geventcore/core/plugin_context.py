@@ -16,6 +16,7 @@ from geventcore.plugin.interfaces import MetadataSource
 
 if TYPE_CHECKING:
     from geventcore.core.base import Core
+    from geventcore.storage.database import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,6 +55,14 @@ class CorePluginContext:
     @property
     def revision(self) -> str:
         return self._core.revision
+
+    @property
+    def database(self) -> Database:
+        return self._core.databases.main()
+
+    @property
+    def reporting_database(self) -> Database:
+        return self._core.databases.reporting()
 
     def plugins_by_type(self, interface: type[T]) -> list[T]:
         return self._core.plugins.by_type(interface)

@@ -17,6 +17,7 @@ from geventcore.plugin.client_metadata import ClientMetadata
 
 if TYPE_CHECKING:
     from geventcore.plugin.interfaces import MetadataSource
+    from geventcore.storage.database import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,6 +53,17 @@ class PluginContext(Protocol):
     @property
     def revision(self) -> str:
         """The repository's revision, ``-1`` if no plugin knows it."""
+
+    @property
+    def database(self) -> Database:
+        """The database; opened on first use, so that it is best asked for when the plugin is made.
+
+        Raises `ConfigError`, `SchemaMismatch` or `DatabaseUnavailable`, which stop the start.
+        """
+
+    @property
+    def reporting_database(self) -> Database:
+        """The database for reports, by default the same; raises what `database` raises."""
 
     def plugins_by_type(self, interface: type[T]) -> list[T]:
         """The loaded plugins with an interface, in the order of ``(sort_order, name)``."""

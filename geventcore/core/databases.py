@@ -1,0 +1,71 @@
+"""The databases of a server: opened when somebody asks for one, closed when the server ends.
+
+A server that keeps nothing in a database needs no library for it, so nothing of `geventcore.storage` that does is
+imported before.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from geventcore.errors import ConfigError
+from geventcore.options.settings import LoadedSettings
+from geventcore.storage.config import DatabaseConfig, database_config, reporting_config
+
+if TYPE_CHECKING:
+    from geventcore.storage.database import Database
+
+
+class Databases:
+    """Each database once, though two settings may mean the same."""
+
+    def __init__(self, settings: Callable[[], LoadedSettings], offload: Callable[..., Any]) -> None:
+        self._settings = settings
+        self._offload = offload
+        self._lock = threading.Lock()
+        self._opened: dict[str, Database] = {}
+
+    def main(self) -> Database:
+        """The database for everything.
+
+        Raises `ConfigError`, `SchemaMismatch` or `DatabaseUnavailable`, which stop the start of a server.
+        """
+        return self._open("main", database_config)
+
+    def reporting(self) -> Database:
+        """The database for reports, which may be the same; raises what `main` raises."""
+        return self._open("reporting", reporting_config)
+
+    def _open(self, role: str, config_of: Callable[[LoadedSettings], DatabaseConfig]) -> Database:
+        with self._lock:
+            if role not in self._opened:
+                config = config_of(self._settings())
+                same = [database for database in self._opened.values() if database.config == config]
+                self._opened[role] = same[0] if same else _open_database(config, self._offload)
+            return self._opened[role]
+
+    def opened(self) -> list[Database]:
+        """The databases that have been asked for, each once."""
+        return list(dict.fromkeys(self._opened.values()))
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        for database in self.opened():
+            database.close()
+
+
+def require_libraries() -> None:
+    """`ConfigError` if what every database needs is not installed."""
+    for library in ("sqlalchemy", "alembic"):
+        if importlib.util.find_spec(library) is None:
+            raise ConfigError(f"the database needs {library}, which is missing: pip install 'geventcore[database]'")
+
+
+def _open_database(config: DatabaseConfig, offload: Callable[..., Any]) -> Database:
+    require_libraries()
+    from geventcore.storage.database import Database
+
+    return Database.open(config, offload)

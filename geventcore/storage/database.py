@@ -1,0 +1,379 @@
+"""Reading and writing, from any greenlet, thread or process.
+
+A `Database` opens connections when they are needed, and each process opens its own: whatever a process inherited by a
+fork stays untouched. Work on SQLite, which nothing makes cooperative, is offloaded; the drivers of database servers are
+plain Python on sockets, which cooperate by themselves.
+
+A call waits for a database that is gone, up to ``[database] timeout`` seconds, and then raises `DatabaseUnavailable`;
+when the database is back, the next call finds it. Functions that are given to `Database.read` and `Database.write` use
+the connection and nothing else: they may be called again if a connection was lost, or if another transaction was in the
+way, before anything was stored.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from geventcore.errors import DatabaseUnavailable, StorageError
+from geventcore.storage import engine as engines
+from geventcore.storage.config import DatabaseConfig
+from geventcore.storage.failures import ConnectionLostError, is_lost, is_repeatable, one_line, storage_error
+from geventcore.storage.group_commit import GroupCommit, Write
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Calls a function with arguments where its blocking holds up nobody; see `PluginContext.offload`.
+Offload = Callable[..., Any]
+
+#: Pauses between attempts to reach a database that is gone, in seconds.
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+#: How often a transaction is begun again because another one was in its way.
+ATTEMPTS = 5
+
+
+def call_directly(function: Callable[..., T], *args: Any) -> T:
+    """An `Offload` for programs that have nothing else to do."""
+    return function(*args)
+
+
+@dataclass(frozen=True)
+class DatabaseStatistics:
+    """What has been done since the start of the process.
+
+    Attributes:
+        reads, writes: calls that succeeded.
+        commits: transactions that the writes shared.
+        failures: calls that failed because of the database.
+        connections: how many were opened.
+        is_available: whether the last attempt to use the database succeeded; true before the first.
+    """
+
+    reads: int
+    writes: int
+    commits: int
+    failures: int
+    connections: int
+    is_available: bool
+
+
+class _Slot:
+    """The right to one connection; the connection, once it is open."""
+
+    def __init__(self, prepare: Callable[[Connection, DatabaseConfig], Connection]) -> None:
+        self.prepare = prepare
+        self.connection: Connection | None = None
+
+    def discard(self) -> None:
+        """Let go of a connection that cannot be trusted any more."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            try:
+                connection.invalidate()
+                connection.close()
+            except SQLAlchemyError as err:
+                log.debug("closing a connection: %s", err)
+
+
+class Database:
+    """One database, as a process uses it.
+
+    Attributes:
+        config: which database it is.
+    """
+
+    def __init__(self, config: DatabaseConfig, offload: Offload = call_directly) -> None:
+        """Nothing is opened yet. `ConfigError` if the library of the database's driver is missing."""
+        self.config = config
+        self._offload = offload if config.is_file else call_directly
+        self._engine = engines.make_engine(config)
+        self._inherited: list[Any] = []
+        self._counters = {"reads": 0, "writes": 0, "commits": 0, "failures": 0, "connections": 0}
+        self._is_available = True
+        self._is_closed = False
+        self._begin_process()
+
+    @classmethod
+    def open(cls, config: DatabaseConfig, offload: Offload = call_directly) -> Database:
+        """A database whose schema is what the code needs; a SQLite file that does not exist is made.
+
+        `SchemaMismatch` names the command that mends the schema. `DatabaseUnavailable` if it cannot be reached. No
+        connection is left open, so that the process may fork.
+        """
+        from geventcore.storage.migration import prepare
+
+        database = cls(config, offload)
+        prepare(config)
+        return database
+
+    def _begin_process(self) -> None:
+        """Start with no connections, and leave those of the parent process alone."""
+        self._pid = os.getpid()
+        self._writer = _Slot(engines.for_writing)
+        self._readers: queue.LifoQueue[_Slot] = queue.LifoQueue()
+        for _ in range(self.config.connections):
+            self._readers.put(_Slot(engines.for_reading))
+        self._slots = [self._writer, *self._readers.queue]
+        self._group = GroupCommit(self._carry_out)
+        self._counting = threading.Lock()
+
+    def _own(self) -> None:
+        """Notice that this is another process than the one that used this object until now."""
+        if self._is_closed:
+            raise StorageError(f"{self.config} has been closed")
+        if self._pid != os.getpid():
+            # Closing them would tell the database, or free locks, in the name of the parent.
+            self._inherited.append(self._slots)
+            self._begin_process()
+
+    # -- calls
+
+    def read(self, function: Callable[[Connection], T], *, snapshot: bool = False) -> T:
+        """What `function` finds in the database; each of its statements sees all that was committed before it.
+
+        With `snapshot`, all its statements see one state. Raises what `function` raises, and `StorageError`.
+        """
+        self._own()
+        deadline = time.monotonic() + self.config.timeout
+        work = _in_snapshot(function, self.config) if snapshot else function
+        try:
+            slot = self._readers.get(timeout=self.config.timeout)
+        except queue.Empty:
+            self._count(failures=1)
+            raise DatabaseUnavailable(
+                f"{self.config}: all {self.config.connections} connections were busy for {self.config.timeout:g} s"
+            ) from None
+        try:
+            pause = 0.0
+            while True:
+                try:
+                    result: T = self._offload(self._use, slot, work)
+                except ConnectionLostError as err:
+                    pause = self._wait_for_return(err, deadline, pause)
+                except SQLAlchemyError as err:
+                    self._count(failures=1)
+                    raise storage_error(err, self.config) from err
+                else:
+                    self._succeeded()
+                    self._count(reads=1)
+                    return result
+        finally:
+            self._readers.put(slot)
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        """Have `function` change the database; returns what it returned when all of it is durable.
+
+        Functions of others may be part of the same transaction; what one of them raises undoes nothing of the others.
+        It must not call `read` or `write`. Raises what `function` raises, and `StorageError`; in either case nothing is
+        stored. Only if a server was lost during the commit itself nobody can know; the error says so.
+        """
+        self._own()
+        result: T = self._group.write(function)
+        self._count(writes=1)
+        return result
+
+    def check(self) -> None:
+        """Raise `DatabaseUnavailable` if the database does not answer."""
+        self.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the last attempt to use the database succeeded; true before the first. Asks nobody."""
+        return self._is_available
+
+    def statistics(self) -> DatabaseStatistics:
+        """What this process has done with the database."""
+        return DatabaseStatistics(**self._counters, is_available=self._is_available)
+
+    def close(self) -> None:
+        """Let go of all connections; calls are refused from now on. May be called twice."""
+        if not self._is_closed:
+            self._is_closed = True
+            if self._pid == os.getpid():
+                for slot in self._slots:
+                    slot.discard()
+
+    # -- connections
+
+    def _use(self, slot: _Slot, work: Callable[[Connection], T]) -> T:
+        """Call `work` with the connection of a slot, opening it if need be. Runs where blocking is allowed."""
+        if slot.connection is None:
+            slot.connection = self._connect(slot)
+        connection = slot.connection
+        try:
+            result = work(connection)
+        except DBAPIError as err:
+            if is_lost(err):
+                slot.discard()
+                raise ConnectionLostError(one_line(err)) from err
+            connection.rollback()
+            raise
+        except Exception:
+            connection.rollback()
+            raise
+        except BaseException:
+            # Somebody ended this in the middle of a call: what the connection is about to say belongs to nobody.
+            slot.discard()
+            raise
+        if connection.in_transaction():
+            connection.rollback()
+        return result
+
+    def _connect(self, slot: _Slot) -> Connection:
+        try:
+            connection = slot.prepare(self._engine.connect(), self.config)
+        except DBAPIError as err:
+            if self.config.is_file:
+                raise
+            raise ConnectionLostError(one_line(err)) from err
+        self._count(connections=1)
+        return connection
+
+    def _wait_for_return(self, err: ConnectionLostError, deadline: float, pause: float) -> float:
+        """Sleep before the next attempt; the pause after that. `DatabaseUnavailable` if there is no time left."""
+        if time.monotonic() + pause >= deadline:
+            self._failed(str(err))
+            raise DatabaseUnavailable(f"{self.config} cannot be reached: {err}") from err
+        time.sleep(pause)
+        return min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+
+    def _failed(self, reason: str) -> None:
+        if self._is_available:
+            log.error("%s cannot be reached: %s", self.config, reason)
+        self._is_available = False
+        self._count(failures=1)
+
+    def _succeeded(self) -> None:
+        if not self._is_available:
+            log.info("%s can be reached again", self.config)
+        self._is_available = True
+
+    def _count(self, **increments: int) -> None:
+        with self._counting:
+            for name, increment in increments.items():
+                self._counters[name] += increment
+
+    # -- writing
+
+    def _carry_out(self, batch: Sequence[Write]) -> None:
+        """Do all of a batch in one transaction; what was in the way of another transaction is done again by itself."""
+        self._transact(batch)
+        for write in batch:
+            for attempt in range(ATTEMPTS):
+                if write.is_done:
+                    break
+                time.sleep(attempt * FIRST_PAUSE)
+                self._transact([write], is_last=attempt == ATTEMPTS - 1)
+
+    def _transact(self, batch: Sequence[Write], is_last: bool = False) -> None:
+        """One transaction. Writes that are not done then shall be tried again."""
+        deadline = max(write.since for write in batch) + self.config.timeout
+        pause = 0.0
+        while True:
+            transaction = _Transaction(batch, self.config)
+            try:
+                self._offload(self._use, self._writer, transaction.run)
+            except ConnectionLostError as err:
+                if transaction.is_committing:
+                    reason = f"{self.config} was lost while it stored this, and may have stored it or not: {err}"
+                    self._fail_all(batch, reason)
+                    return
+                try:
+                    pause = self._wait_for_return(err, deadline, pause)
+                except DatabaseUnavailable as unavailable:
+                    self._fail_all(batch, str(unavailable))
+                    return
+            except SQLAlchemyError as err:
+                if not is_repeatable(err) or is_last:
+                    self._fail_all(batch, str(storage_error(err, self.config)), type(storage_error(err, self.config)))
+                return
+            else:
+                self._succeeded()
+                self._count(commits=1)
+                transaction.finish()
+                return
+
+    def _fail_all(self, batch: Sequence[Write], reason: str, kind: type[StorageError] = DatabaseUnavailable) -> None:
+        self._failed(reason)
+        for write in batch:
+            # An exception collects where it has been raised, so everybody gets one of his own.
+            write.finish(kind(reason))
+
+
+class _Transaction:
+    """One attempt at a batch of writes.
+
+    Attributes:
+        is_committing: whether the commit has begun.
+    """
+
+    def __init__(self, batch: Sequence[Write], config: DatabaseConfig) -> None:
+        self._batch = batch
+        self._config = config
+        self._failures: dict[int, Exception] = {}
+        self.is_committing = False
+
+    def run(self, connection: Connection) -> None:
+        """Call the functions and commit. What they raise is kept; what concerns all of them is raised."""
+        if len(self._batch) == 1:
+            self._run_alone(connection, self._batch[0])
+            return
+        for number, write in enumerate(self._batch):
+            savepoint = connection.begin_nested()
+            try:
+                write.result = write.function(connection)
+                savepoint.commit()
+            except Exception as err:  # noqa: BLE001 - its caller gets it; the others' work goes on
+                self._note(number, err)
+                savepoint.rollback()
+        self.is_committing = True
+        connection.commit()
+
+    def _run_alone(self, connection: Connection, write: Write) -> None:
+        connection.begin()
+        try:
+            write.result = write.function(connection)
+        except Exception as err:  # noqa: BLE001 - its caller gets it
+            self._note(0, err)
+            connection.rollback()
+            return
+        self.is_committing = True
+        connection.commit()
+
+    def _note(self, number: int, err: Exception) -> None:
+        """Keep what one function raised, unless it is about the whole transaction."""
+        if isinstance(err, DBAPIError) and (is_lost(err) or is_repeatable(err)):
+            raise err
+        self._failures[number] = storage_error(err, self._config) if isinstance(err, SQLAlchemyError) else err
+
+    def finish(self) -> None:
+        """The transaction is durable: everybody may know."""
+        for number, write in enumerate(self._batch):
+            write.finish(self._failures.get(number))
+
+
+def _in_snapshot(function: Callable[[Connection], T], config: DatabaseConfig) -> Callable[[Connection], T]:
+    """The same function in a transaction that sees one state."""
+
+    def in_snapshot(connection: Connection) -> T:
+        engines.for_snapshot(connection, config, begin=True)
+        try:
+            return function(connection)
+        finally:
+            if not connection.invalidated:
+                connection.rollback()
+                engines.for_snapshot(connection, config, begin=False)
+
+    return in_snapshot

@@ -1,0 +1,155 @@
+"""What is particular to each kind of database: addresses, arguments of drivers, how a connection is prepared.
+
+Engines do not pool: `geventcore.storage.database` keeps the connections, because only it knows in which thread they
+may be used. What waits has an end: for a lock of SQLite, for a server that does not answer, for a statement.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+
+from geventcore.errors import ConfigError, StorageError
+from geventcore.storage.config import DatabaseConfig
+
+DRIVERS = {"sqlite3": "sqlite", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+
+#: An execution option of connections: the statement that begins a transaction of SQLite.
+BEGIN = "geventcore_begin"
+
+
+def make_engine(config: DatabaseConfig) -> Engine:
+    """An engine without a connection. `ConfigError` if a library is missing."""
+    arguments = _ARGUMENTS[config.engine](config)
+    try:
+        engine = create_engine(_url(config), poolclass=NullPool, connect_args={**arguments, **config.options})
+    except ImportError as err:
+        raise ConfigError(
+            f"[database] engine = {config.engine}: {err}; pip install 'geventcore[{config.engine}]'"
+        ) from err
+    if config.is_file:
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _url(config: DatabaseConfig) -> URL:
+    if config.is_file:
+        return URL.create("sqlite", database=config.name)
+    host, query = config.host, {}
+    if host and host.startswith("/"):
+        # A directory, which would not be understood where a URL has its host.
+        query["host" if config.engine == "postgresql" else "unix_socket"] = host
+        host = None
+    if config.engine == "mysql":
+        query["charset"] = "utf8mb4"
+    return URL.create(
+        DRIVERS[config.engine],
+        username=config.user,
+        password=config.password,
+        host=host,
+        port=config.port,
+        database=config.name,
+        query=query,
+    )
+
+
+def _sqlite_arguments(config: DatabaseConfig) -> dict[str, Any]:
+    return {"check_same_thread": False, "timeout": config.timeout}
+
+
+def _postgresql_arguments(config: DatabaseConfig) -> dict[str, Any]:
+    seconds = math.ceil(config.timeout)
+    settings = {
+        "search_path": config.schema,
+        "statement_timeout": str(seconds * 1000),
+        "lock_timeout": str(seconds * 1000),
+        "idle_in_transaction_session_timeout": str(seconds * 6000),
+        "timezone": "UTC",
+    }
+    return {
+        "application_name": "geventcore",
+        # libpq takes one second for two, since it rounds.
+        "connect_timeout": max(2, seconds),
+        "options": " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items()),
+        # A machine that is gone without a word is noticed in about the same time.
+        "keepalives_idle": max(1, seconds // 2),
+        "keepalives_interval": max(1, seconds // 6),
+        "keepalives_count": 3,
+        "tcp_user_timeout": seconds * 1000,
+    }
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
+
+
+def _mysql_arguments(config: DatabaseConfig) -> dict[str, Any]:
+    seconds = math.ceil(config.timeout)
+    return {
+        "connect_timeout": seconds,
+        "read_timeout": seconds,
+        "write_timeout": seconds,
+        "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {seconds}",
+    }
+
+
+_ARGUMENTS: dict[str, Callable[[DatabaseConfig], dict[str, Any]]] = {
+    "sqlite3": _sqlite_arguments,
+    "postgresql": _postgresql_arguments,
+    "mysql": _mysql_arguments,
+}
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver would begin transactions by itself, and not where they have to begin.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # The timeout of the connection does not count for this one if another process is doing the same.
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    statement = connection.get_execution_options().get(BEGIN)
+    if statement is not None:
+        connection.exec_driver_sql(statement)
+
+
+def for_writing(connection: Connection, config: DatabaseConfig) -> Connection:
+    """Prepare a new connection for transactions that write."""
+    if config.is_file:
+        # The lock is taken at once: a transaction that began by reading could not always go on to write.
+        return connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+    if config.engine == "mysql":
+        # As in PostgreSQL, each statement sees what others have committed before it.
+        return connection.execution_options(isolation_level="READ COMMITTED")
+    return connection
+
+
+def for_reading(connection: Connection, config: DatabaseConfig) -> Connection:
+    """Prepare a new connection for single statements, which need no transaction."""
+    return connection if config.is_file else connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def for_snapshot(connection: Connection, config: DatabaseConfig, begin: bool) -> Connection:
+    """Have a reading connection see one state in all statements, or go back to single statements."""
+    if config.is_file:
+        return connection.execution_options(**{BEGIN: "BEGIN" if begin else None})
+    return connection.execution_options(isolation_level="REPEATABLE READ" if begin else "AUTOCOMMIT")
+
+
+def make_directory(config: DatabaseConfig) -> None:
+    """Make the directory of a database that is a file; `StorageError` if that cannot be done."""
+    directory = os.path.dirname(config.name)
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as err:
+        raise StorageError(f"{config}: its directory cannot be made: {err.strerror}") from err

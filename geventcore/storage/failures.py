@@ -1,0 +1,81 @@
+"""What the errors of a driver mean: try again, not now, or never."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from geventcore.errors import DatabaseUnavailable, SchemaMismatch, StorageError
+from geventcore.storage.config import DatabaseConfig
+
+#: SQLSTATEs of PostgreSQL after which the same transaction may succeed: serialisation, deadlock, lock timeout.
+_REPEATABLE_STATES = frozenset({"40001", "40P01", "55P03"})
+#: The same of MySQL: lock timeout, deadlock.
+_REPEATABLE_NUMBERS = frozenset({1205, 1213})
+#: A table or column that does not exist: PostgreSQL, MySQL.
+_MISSING_STATES = frozenset({"42P01", "42703", "3F000"})
+_MISSING_NUMBERS = frozenset({1146, 1054})
+#: States of PostgreSQL that end by themselves: shutdown, start-up, too many connections, no memory, no disk space.
+_UNAVAILABLE_CLASSES = ("08", "53", "57P")
+
+UPGRADE_COMMAND = "geventcore db upgrade"
+
+
+class ConnectionLostError(Exception):
+    """The connection has ended, or there is none; nothing has been stored."""
+
+
+def is_lost(err: DBAPIError) -> bool:
+    """Whether the connection has ended."""
+    return err.connection_invalidated or _state(err).startswith(("08", "57P"))
+
+
+def is_repeatable(err: SQLAlchemyError) -> bool:
+    """Whether the transaction was only in the way of another one."""
+    if not isinstance(err, DBAPIError):
+        return False
+    return _state(err) in _REPEATABLE_STATES or _number(err) in _REPEATABLE_NUMBERS
+
+
+def _state(err: DBAPIError) -> str:
+    return str(getattr(err.orig, "sqlstate", None) or "")
+
+
+def _number(err: DBAPIError) -> Any:
+    arguments = getattr(err.orig, "args", ())
+    return arguments[0] if arguments else None
+
+
+def one_line(err: BaseException) -> str:
+    """What went wrong, without the statement and its parameters, which may hold what is nobody's business."""
+    cause = getattr(err, "orig", None) or err
+    return " ".join(str(cause).split()) or type(cause).__name__
+
+
+def storage_error(err: SQLAlchemyError, config: DatabaseConfig) -> StorageError:
+    """The error that a driver's means."""
+    text = one_line(err)
+    if not isinstance(err, DBAPIError):
+        return StorageError(f"{config}: {text}")
+    if _state(err) in _MISSING_STATES or _number(err) in _MISSING_NUMBERS or text.startswith("no such "):
+        return SchemaMismatch(f"{config} lacks what this version needs ({text}); call: {UPGRADE_COMMAND}")
+    if isinstance(err.orig, sqlite3.OperationalError):
+        return DatabaseUnavailable(f"{config}: {_SQLITE_TEXTS.get(text, text)}")
+    if is_lost(err) or _state(err).startswith(_UNAVAILABLE_CLASSES) or is_repeatable(err):
+        return DatabaseUnavailable(f"{config}: {text}")
+    if _state(err) == "57014":
+        return DatabaseUnavailable(f"{config}: a statement took longer than [database] timeout")
+    if isinstance(err, OperationalError):
+        return DatabaseUnavailable(f"{config}: {text}")
+    return StorageError(f"{config}: {text}")
+
+
+#: What SQLite says -> what an administrator can do something about.
+_SQLITE_TEXTS = {
+    "database is locked": "another process has kept it locked for longer than [database] timeout",
+    "unable to open database file": "the file cannot be opened; look at the rights of the file and of its directory",
+    "attempt to write a readonly database": "the file, or its directory, may not be written by this user",
+    "database or disk is full": "the disk is full",
+}

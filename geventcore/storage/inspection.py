@@ -1,0 +1,46 @@
+"""Whether a server could use a database: what ``geventcore db check`` finds out."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, insert
+
+from geventcore.errors import StorageError
+from geventcore.storage.config import DatabaseConfig
+from geventcore.storage.database import Database
+from geventcore.storage.migration import SchemaState, require_current, schema_version
+from geventcore.storage.schema import CLIENT
+
+#: No client can have this name.
+_TRIAL_NAME = "/geventcore db check/"
+
+
+class _TrialOver(Exception):
+    """Undoes the transaction of the trial."""
+
+
+def check(config: DatabaseConfig) -> list[str]:
+    """What keeps a server from using a database; nothing is changed."""
+    try:
+        version = schema_version(config)
+        if config.is_file and version.state is SchemaState.EMPTY:
+            # The server makes it when it starts.
+            return []
+        require_current(version, config)
+    except StorageError as err:
+        return [str(err)]
+    database = Database(config)
+    try:
+        database.write(_try_to_write)
+    except _TrialOver:
+        return []
+    except StorageError as err:
+        return [str(err)]
+    finally:
+        database.close()
+    return []
+
+
+def _try_to_write(connection: Connection) -> None:
+    connection.execute(delete(CLIENT).where(CLIENT.c.hostname == _TRIAL_NAME))
+    connection.execute(insert(CLIENT).values(hostname=_TRIAL_NAME))
+    raise _TrialOver
