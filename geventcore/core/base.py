@@ -29,8 +29,10 @@ from geventcore.core.plugin_loading import (
     plugin_classes,
 )
 from geventcore.core.repository_lock import RepositoryLock
+from geventcore.core.shared_state import SharedState
 from geventcore.errors import ConfigError, CoreInitError, MetadataConsistencyError, MetadataRuntimeError
 from geventcore.filemonitor import FileAction, FileEvent, FileMonitor, create_monitor
+from geventcore.log import set_debug as set_log_debug
 from geventcore.metrics.timings import Timings
 from geventcore.options import Option
 from geventcore.options.common import (
@@ -83,6 +85,7 @@ class Core:
         timings: durations of everything worth counting.
         bus: what other processes of the server are told, and tell.
         databases: opened when they are asked for.
+        shared_state: what all processes of the server do together.
         revision: the repository's revision.
     """
 
@@ -120,6 +123,7 @@ class Core:
             self.statistics_name,
         )
         self.plugin_context = CorePluginContext(self)
+        self.shared_state = SharedState(self)
 
     # -- what an implementation overrides
 
@@ -154,17 +158,25 @@ class Core:
             if not self._run():
                 return False
             self.load()
-            self._start_threads()
-            self._block()
+            self.serve()
             return True
         finally:
             self.shutdown()
+
+    def serve(self) -> None:
+        """Start the threads, and serve until told to stop; called when everything is loaded."""
+        self._start_threads()
+        self._block()
+
+    def start_monitor(self) -> None:
+        """Begin to watch files; what serves in processes that it forks does it there."""
+        self.file_monitor.start()
 
     def load(self) -> None:
         """Load the plugins and handle the initial file events; what local tools call. `ConfigError`, `PluginError` or
         `CoreInitError` if that fails."""
         self.load_plugins()
-        self.file_monitor.start()
+        self.start_monitor()
         for path in self.settings.files:
             self.file_monitor.add_monitor(str(path), self)
         if self.settings[FAM_BLOCKING]:
@@ -254,17 +266,32 @@ class Core:
         try:
             self.settings = self.settings.reload()
         except ConfigError as err:
-            self._complain(f"The configuration is not reloaded: {err}")
+            self.complain(f"The configuration is not reloaded: {err}")
             return
         log.info("The configuration has been reloaded")
         self.metadata.expire()
 
-    def _complain(self, complaint: str) -> None:
+    def complain(self, complaint: str) -> None:
         """Log a mistake in the configuration; once, though the file's change and a signal may tell of it together."""
         now = time.monotonic()
         if self._complaint != complaint or now - self._complained > COMPLAINT_SECONDS:
             log.error("%s", complaint)
             self._complaint, self._complained = complaint, now
+
+    def set_debug(
+        self, *, plugins: bool | None = None, file_monitor: bool | None = None, core: bool | None = None
+    ) -> None:
+        """Turn the debug switches of all plugins, of the file monitor and of the server itself, as far as given."""
+        if plugins is not None:
+            for plugin in self.plugins:
+                with guarded(plugin, "set_debug", None):
+                    plugin.set_debug(plugins)
+        if file_monitor is not None:
+            self.file_monitor.set_debug(file_monitor)
+        if core is not None:
+            self.debug = core
+            set_log_debug(core)
+            log.info("Core: debug is now %s", core)
 
     def _update_revision(self) -> None:
         for plugin in self.plugins.by_type(Version):

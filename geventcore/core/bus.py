@@ -6,6 +6,7 @@ it. A message is anything that JSON can carry. Without other processes there is 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -26,6 +27,12 @@ class Bus:
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
         self._relays: list[Relay] = []
+        self._here = threading.local()
+
+    @property
+    def is_delivering(self) -> bool:
+        """Whether the calling thread (or greenlet) handles what somebody else has told."""
+        return getattr(self._here, "is_delivering", False)
 
     def subscribe(self, topic: str, handler: Handler) -> None:
         """Have `handler` called with every message of others under a topic; one handler a topic."""
@@ -45,4 +52,10 @@ class Bus:
     def deliver(self, topic: str, message: Any) -> Any:
         """Handle what somebody else has told; what nobody has subscribed to is nobody's concern."""
         handler = self._handlers.get(topic)
-        return None if handler is None else handler(message)
+        if handler is None:
+            return None
+        self._here.is_delivering = True
+        try:
+            return handler(message)
+        finally:
+            self._here.is_delivering = False

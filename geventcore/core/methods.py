@@ -18,7 +18,6 @@ from geventcore.errors import (
     MetadataError,
     RPCError,
 )
-from geventcore.log import set_debug as set_log_debug
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import ClientRunHooks, Probing, Statistics
 from geventcore.render.guard import guarded, log_failure
@@ -123,7 +122,7 @@ class CoreMethods:
         with core.lock.shared():
             metadata = self.client_metadata(address)
         if core.plugin_context.cache_mode == "cautious":
-            core.metadata.expire(metadata.hostname)
+            core.shared_state.expire_metadata(metadata.hostname)
         try:
             root = parse_upload(probe_data)
         except etree.ParseError as err:
@@ -189,19 +188,19 @@ class CoreMethods:
     @exposed("get_statistics")
     def get_statistics(self, address: Address) -> dict[str, list[float | int]]:
         """Get the durations that were measured: name to ``[minimum, maximum, mean, count]``, in seconds."""
-        return self._core.timings.snapshot()
+        return self._core.shared_state.statistics()
 
     @exposed("expire_metadata_cache")
     def expire_metadata_cache(self, address: Address, hostnames: list[str] | str | None = None) -> None:
         """Forget the cached metadata of some clients, or of all."""
         if hostnames is None:
-            self._core.metadata.expire()
+            self._core.shared_state.expire_metadata()
             return
         names = hostnames if isinstance(hostnames, list) else [hostnames]
         if not all(isinstance(name, str) for name in names):
             raise RPCError(FAULT_OTHER, "expire_metadata_cache: expected host names")
         for hostname in names:
-            self._core.metadata.expire(hostname)
+            self._core.shared_state.expire_metadata(hostname)
 
     # -- debugging
 
@@ -214,10 +213,8 @@ class CoreMethods:
     def set_debug(self, address: Address, debug: bool | str) -> bool:
         """Switch debugging of everything on or off. Returns whether it is on."""
         value = _as_bool(debug)
-        for plugin in self._core.plugins:
-            with guarded(plugin, "set_debug", None):
-                plugin.set_debug(value)
-        return self._set_fam_debug(value) and self.set_core_debug(address, value)
+        self._core.shared_state.set_debug(plugins=value, file_monitor=value, core=value)
+        return value
 
     @exposed("toggle_core_debug")
     def toggle_core_debug(self, address: Address) -> bool:
@@ -227,10 +224,9 @@ class CoreMethods:
     @exposed("set_core_debug")
     def set_core_debug(self, address: Address, debug: bool | str) -> bool:
         """Switch debugging of the server itself on or off. Returns whether it is on."""
-        self._core.debug = _as_bool(debug)
-        set_log_debug(self._core.debug)
-        log.info("Core: debug is now %s", self._core.debug)
-        return self._core.debug
+        value = _as_bool(debug)
+        self._core.shared_state.set_debug(core=value)
+        return value
 
     @exposed("toggle_fam_debug")
     def toggle_fam_debug(self, address: Address) -> str:
@@ -241,11 +237,9 @@ class CoreMethods:
     def set_fam_debug(self, address: Address, debug: bool | str) -> str:
         """Deprecated: switch debugging of the file monitor on or off."""
         name = self._core.file_monitor.name
-        value = self._set_fam_debug(_as_bool(debug))
+        value = _as_bool(debug)
+        self._core.shared_state.set_debug(file_monitor=value)
         return f"This method is deprecated and will be removed; use {name}.set_debug\n{value}"
-
-    def _set_fam_debug(self, value: bool) -> bool:
-        return self._core.file_monitor.set_debug(value)
 
 
 class IntrospectionMethods:

@@ -172,14 +172,18 @@ class NetworkCore(Core):
 
     def ready(self) -> None:
         """Say that clients are served now; called by `_block`."""
+        self.announce()
+        interval = self._service_manager.watchdog_interval
+        if interval is not None:
+            self._start_thread("service manager", lambda: self._say_alive(interval))
+
+    def announce(self) -> None:
+        """Tell the log, whoever waits for the start, and the service manager that clients are served."""
         for sock in self.listeners:
             log.info("%s listens on %s", self.statistics_name, socket_name(sock))
         if self._start_report is not None:
             self._start_report.send("")
         self._service_manager.ready()
-        interval = self._service_manager.watchdog_interval
-        if interval is not None:
-            self._start_thread("service manager", lambda: self._say_alive(interval))
 
     def _say_alive(self, interval: float) -> None:
         # A thread, or greenlet, of its own: if nothing runs any more, this does not either.
@@ -216,12 +220,16 @@ class NetworkCore(Core):
     def reload(self) -> None:
         """Read the configuration, certificates and keys again. Connections go on; a mistake keeps what was."""
         self._service_manager.reloading()
+        self.read_again()
+        self._service_manager.ready()
+
+    def read_again(self) -> None:
+        """Read the configuration, certificates and keys; a mistake is told and keeps what was."""
         self.reload_settings()
         try:
             self.tls = self._load_tls()
         except TLSError as err:
-            log.error("Certificates are not reloaded: %s", err)
-        self._service_manager.ready()
+            self.complain(f"Certificates are not reloaded: {err}")
 
     def reopen_logs(self) -> None:
         """Let go of log files that were moved away."""
@@ -231,6 +239,7 @@ class NetworkCore(Core):
         """Close the listening sockets: from now on, connections are refused. What accepts must have ended."""
         for sock in self.listeners:
             sock.close()
+        self.listeners = []
 
     def drain(self) -> None:
         """Let requests that are under way finish, close the idle connections; called by `_block` at its end.

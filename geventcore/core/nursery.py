@@ -45,7 +45,7 @@ class ChildCore(Core):
         """Statistics read as those of the core itself."""
         return "Core"
 
-    def serve(self, channel: Channel) -> None:
+    def obey(self, channel: Channel) -> None:
         """Do what the parent asks until it is gone."""
         try:
             try:
@@ -95,7 +95,7 @@ class ChildCore(Core):
             reopen_log_files()
         return {}, b""
 
-    def _complain(self, complaint: str) -> None:
+    def complain(self, complaint: str) -> None:
         # The parent reads the same configuration, and says it.
         log.debug("%s", complaint)
 
@@ -191,7 +191,7 @@ def _run_child(number: int, channel: Channel, settings: LoadedSettings) -> None:
     """A child's whole life; never returns."""
     status = 1
     try:
-        ChildCore(settings, number).serve(channel)
+        ChildCore(settings, number).obey(channel)
         status = 0
     except Exception as err:
         log.error("child %d ended: %s", number, err, exc_info=not isinstance(err, GeventcoreError))

@@ -71,7 +71,7 @@ class CorePluginContext:
         return self._core.build_metadata(hostname)
 
     def expire_metadata(self, hostname: str | None = None) -> None:
-        self._core.metadata.expire(hostname)
+        self._core.shared_state.expire_metadata(hostname)
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         self._core.binder.bind(entry, metadata)
@@ -89,9 +89,7 @@ class CorePluginContext:
         self._core.timings.add(name, seconds)
 
     def handle_file_events(self) -> None:
-        """Under a render's lock nothing can be applied; the file watcher does it when the render is done."""
-        if not self._core.lock.is_held_here:
-            self._core.handle_file_events()
+        self._core.shared_state.handle_file_events()
 
     def subscribe(self, topic: str, handler: Callable[[Any], Any]) -> None:
         self._core.bus.subscribe(topic, handler)

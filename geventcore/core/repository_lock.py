@@ -27,6 +27,11 @@ class RepositoryLock:
         """Whether the calling thread (or greenlet) holds the lock, shared or exclusively."""
         return getattr(self._held, "depth", 0) > 0
 
+    @property
+    def is_held_exclusively_here(self) -> bool:
+        """Whether the calling thread (or greenlet) holds the lock for changing something."""
+        return self._writing and self.is_held_here
+
     @contextmanager
     def shared(self) -> Iterator[None]:
         """Hold the lock for reading the repository."""

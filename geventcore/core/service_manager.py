@@ -21,6 +21,13 @@ class ServiceManager:
         #: A name that begins with @ stands for one in the abstract namespace.
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
 
+    @classmethod
+    def nobody(cls) -> ServiceManager:
+        """Nobody to tell, for a process that another one speaks for."""
+        manager = cls()
+        manager._address = ""
+        return manager
+
     def ready(self) -> None:
         """Clients are served."""
         self._tell("READY=1")

@@ -59,11 +59,20 @@ class SignalQueue:
         """The next signal, or None if `wake` was called or `timeout` seconds have passed."""
         if not self._received:
             select.select([self._read], [], [], timeout)
+        return self.take()
+
+    def take(self) -> int | None:
+        """The next signal, or None if there is none; never waits."""
+        if not self._received:
             try:
                 os.read(self._read, 4096)
             except BlockingIOError:
                 return None
         return self._received.popleft() if self._received else None
+
+    def fileno(self) -> int:
+        """What becomes readable when there may be a signal."""
+        return self._read
 
     def close(self) -> None:
         """Free the pipe."""

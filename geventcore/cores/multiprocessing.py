@@ -19,6 +19,7 @@ from geventcore.core.methods import Address, CoreMethods, critical
 from geventcore.core.nursery import Nursery
 from geventcore.cores.builtin import BuiltinCore
 from geventcore.errors import CoreInitError, ValidationError
+from geventcore.metrics.timings import merged
 from geventcore.options import types
 from geventcore.options.common import CACHE_MODE
 from geventcore.options.option import Option
@@ -57,14 +58,13 @@ class ParentMethods(CoreMethods):
     @exposed("get_statistics")
     def get_statistics(self, address: Address) -> dict[str, list[float | int]]:
         """Get the durations that were measured: the parent's own, each child's, and their totals."""
-        merged = super().get_statistics(address)
-        totals: dict[str, list[float | int]] = {}
-        for number, answer in self._parent.children.tell_all("statistics"):
-            for name, timing in answer["statistics"].items():
-                merged[f"Child-{number}:{name}"] = timing
-                totals[name] = _merge(totals.get(name), timing)
-        merged.update((f"Total:{name}", timing) for name, timing in totals.items())
-        return merged
+        statistics = super().get_statistics(address)
+        answers = self._parent.children.tell_all("statistics")
+        for number, answer in answers:
+            statistics.update((f"Child-{number}:{name}", timing) for name, timing in answer["statistics"].items())
+        totals = merged(answer["statistics"] for _, answer in answers)
+        statistics.update((f"Total:{name}", timing) for name, timing in totals.items())
+        return statistics
 
     @exposed("set_debug")
     def set_debug(self, address: Address, debug: bool | str) -> bool:
@@ -72,14 +72,6 @@ class ParentMethods(CoreMethods):
         result = super().set_debug(address, debug)
         self._parent.children.tell_all("debug", value=result)
         return result
-
-
-def _merge(one: list[float | int] | None, other: list[float | int]) -> list[float | int]:
-    """Two timings ``[minimum, maximum, mean, count]`` as one, the mean weighted."""
-    if one is None:
-        return list(other)
-    count = one[3] + other[3]
-    return [min(one[0], other[0]), max(one[1], other[1]), (one[2] * one[3] + other[2] * other[3]) / count, count]
 
 
 class MultiprocessingCore(BuiltinCore):

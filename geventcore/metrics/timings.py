@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,6 +21,21 @@ class Timing:
     def as_list(self) -> list[float | int]:
         """``[minimum, maximum, mean, count]``, as it goes over the wire."""
         return [self.minimum, self.maximum, self.total / self.count, self.count]
+
+
+def merged(snapshots: Iterable[Mapping[str, Sequence[float | int]]]) -> dict[str, list[float | int]]:
+    """Snapshots of several processes as one, means weighted."""
+    totals: dict[str, list[float | int]] = {}
+    for snapshot in snapshots:
+        for name, (minimum, maximum, mean, count) in snapshot.items():
+            if name not in totals:
+                totals[name] = [minimum, maximum, mean, count]
+                continue
+            total = totals[name]
+            both = total[3] + count
+            totals[name] = [min(total[0], minimum), max(total[1], maximum), (total[2] * total[3] + mean * count) / both]
+            totals[name].append(both)
+    return totals
 
 
 class Timings:
@@ -50,6 +65,11 @@ class Timings:
             yield
         finally:
             self.add(name, time.perf_counter() - start)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._timings.clear()
 
     def snapshot(self) -> dict[str, list[float | int]]:
         """Name -> ``[minimum, maximum, mean, count]``."""

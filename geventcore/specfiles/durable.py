@@ -7,6 +7,7 @@ same time share one write.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import secrets
@@ -27,6 +28,25 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def lock_directory(directory: Path) -> int:
+    """Wait until no other process writes files of a directory that are replaced; blocks.
+
+    Returns a descriptor for `unlock_directory`. Where the file system cannot lock directories, nobody is kept out.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def unlock_directory(descriptor: int) -> None:
+    """Let others write."""
+    # Closing would unlock it, too, but where the standard library is patched descriptors are closed some time later.
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
 
 
 def write_durably(path: Path, data: bytes) -> os.stat_result:

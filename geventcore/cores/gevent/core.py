@@ -16,12 +16,15 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import gevent
+import gevent.os
 import gevent.socket
+from gevent.monkey import get_original
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from geventcore.core.network import NetworkCore
-from geventcore.cores.gevent.options import GEVENT_OPTIONS, MAX_RENDERS, POOL_SIZE
+from geventcore.core.master import SystemCalls
+from geventcore.core.prefork import PreforkCore
+from geventcore.cores.gevent.options import GEVENT_OPTIONS, MAX_RENDERS, POOL_SIZE, WORKER_TIMEOUT, WORKERS
 from geventcore.cores.gevent.render_slots import RenderSlots
 from geventcore.cores.gevent.waiting import GreenletWaiter
 from geventcore.options.option import Option
@@ -37,11 +40,11 @@ T = TypeVar("T")
 SLICE_SECONDS = 0.005
 
 
-class GeventCore(NetworkCore):
+class GeventCore(PreforkCore):
     """Serves each connection in a greenlet of its own."""
 
     name: ClassVar[str] = "gevent"
-    options: ClassVar[tuple[Option[Any], ...]] = (*NetworkCore.options, *GEVENT_OPTIONS)
+    options: ClassVar[tuple[Option[Any], ...]] = (*PreforkCore.options, *GEVENT_OPTIONS)
 
     def __init__(self, settings: LoadedSettings) -> None:
         super().__init__(settings)
@@ -51,13 +54,32 @@ class GeventCore(NetworkCore):
         self._computing: object = None
         self._computing_since = 0.0
 
-    def _run(self) -> bool:
+    @property
+    def worker_count(self) -> int:
+        """See `PreforkCore`."""
+        return self.settings[WORKERS]
+
+    @property
+    def worker_timeout(self) -> float:
+        """See `PreforkCore`."""
+        return self.settings[WORKER_TIMEOUT]
+
+    def prepare_fork(self) -> SystemCalls:
+        """End gevent's threads, which exist if something was looked up or offloaded during the start.
+
+        The master never runs the event loop again, so what it waits with is the original.
+        """
+        hub = gevent.get_hub()
+        hub.resolver.close()
+        del hub.resolver
+        hub.threadpool.kill()
+        del hub.threadpool
+        return SystemCalls(gevent.os.fork_gevent, get_original("os", "waitpid"), get_original("select", "poll"))
+
+    def _block(self) -> None:
         pool = Pool(self.settings[POOL_SIZE])
         for sock in self.listeners:
             self._servers.append(StreamServer(_cooperative(sock), self._serve, spawn=pool))
-        return True
-
-    def _block(self) -> None:
         for server in self._servers:
             server.start()
         self.ready()

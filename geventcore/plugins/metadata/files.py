@@ -6,6 +6,9 @@ reported, and the last good table stays.
 A change is durable and in the table when `MetadataFile.edit` returns. Callers that wait at the same time share one
 write. The file event that a write of our own causes finds nothing new and does nothing; what others changed since the
 table was read is read first, so it is neither lost nor overlooked.
+
+The processes of one server tell each other their edits before they let others write, so each can bring its table up to
+date without reading the file.
 """
 
 from __future__ import annotations
@@ -17,15 +20,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from lxml import etree
 
 from geventcore.errors import MetadataError, MetadataRuntimeError, RepositoryError
 from geventcore.filemonitor import EventHandler, FileAction, FileEvent
 from geventcore.plugin.context import PluginContext
+from geventcore.plugins.metadata.edit_messages import message_of, of_message
 from geventcore.plugins.metadata.writer import Edit, Outcome, apply_edits
-from geventcore.specfiles.durable import GroupCommit, write_durably
+from geventcore.specfiles.durable import GroupCommit, lock_directory, unlock_directory, write_durably
 from geventcore.specfiles.xmlfile import Signature, load_document, signature
 
 log = logging.getLogger(__name__)
@@ -43,6 +47,14 @@ class _Loaded(Generic[TableT]):
 
     def is_current(self) -> bool:
         return all(signature(path) == version for path, version in self.signatures.items())
+
+    def has_read(self, outcome: Outcome) -> bool:
+        """Whether what was written then was made from these versions."""
+        return all(self.signatures.get(path) == version for path, version in outcome.read.items())
+
+    def with_written(self, table: TableT, outcome: Outcome) -> _Loaded[TableT]:
+        """The next state, after what was written."""
+        return _Loaded(table, self.files, {**self.signatures, **outcome.written})
 
 
 class MetadataFile(EventHandler, ABC, Generic[TableT]):
@@ -63,6 +75,10 @@ class MetadataFile(EventHandler, ABC, Generic[TableT]):
         self._replace = threading.Lock()
         self._pending: list[Edit] = []
         self._commit = GroupCommit(self._write_pending)
+        # Whether another process has changed the file in a way that only reading it can tell.
+        self._is_outdated = False
+        self._topic = f"Metadata:{self.file_name}"
+        context.subscribe(self._topic, self._others_wrote)
         self._watched = {self.path}
         if not self.path.exists():
             log.warning("%s does not exist; created", self.path)
@@ -84,9 +100,20 @@ class MetadataFile(EventHandler, ABC, Generic[TableT]):
     @property
     def table(self) -> TableT:
         """The table as of now; `MetadataRuntimeError` if the file was never good."""
+        if self._is_outdated:
+            self._catch_up()
         if self._loaded is None:
             raise self._never_read()
         return self._loaded.table
+
+    def _catch_up(self) -> None:
+        with self._exchange:
+            if self._is_outdated:
+                self._is_outdated = False
+                try:
+                    self._load()
+                except RepositoryError as err:
+                    log.error("%s; what was read before stays in use", err)
 
     def _never_read(self) -> MetadataRuntimeError:
         return MetadataRuntimeError(f"{self.path}: no usable version of this file has been read yet")
@@ -155,29 +182,48 @@ class MetadataFile(EventHandler, ABC, Generic[TableT]):
             raise
 
     def _write(self, edits: Sequence[Edit]) -> None:
-        if self._loaded is None or not self._loaded.is_current():
-            self._load()
-        loaded = self._loaded
-        if loaded is None:
-            raise self._never_read()
-        outcome = self._context.offload(apply_edits, loaded.files, edits)
-        if outcome.written:
-            try:
-                self._take_over(loaded, edits, outcome)
-            except RepositoryError as err:
-                # It is stored all the same, and the file event of this write will try to read it once more.
-                log.error("%s was written, but cannot be read: %s", self.path, err)
+        try:
+            descriptor = self._context.offload(lock_directory, self.path.parent)
+        except OSError as err:
+            raise MetadataRuntimeError(f"{self.path.parent}: cannot be written: {err.strerror}") from err
+        try:
+            if self._loaded is None or not self._loaded.is_current():
+                self._load()
+            loaded = self._loaded
+            if loaded is None:
+                raise self._never_read()
+            outcome = self._context.offload(apply_edits, loaded.files, edits)
+            if outcome.written:
+                done = [edit for edit in edits if edit.error is None and not edit.existed]
+                try:
+                    self._take_over(loaded, done, outcome)
+                except RepositoryError as err:
+                    # It is stored all the same, and the file event of this write will try to read it once more.
+                    log.error("%s was written, but cannot be read: %s", self.path, err)
+                self._context.tell_others(self._topic, message_of(done, outcome))
+        finally:
+            unlock_directory(descriptor)
 
-    def _take_over(self, before: _Loaded[TableT], edits: Sequence[Edit], outcome: Outcome) -> None:
+    def _take_over(self, before: _Loaded[TableT], done: Sequence[Edit], outcome: Outcome) -> None:
         """Bring the table up to what was written."""
-        done = [edit for edit in edits if edit.error is None and not edit.existed]
-        nothing_else = all(before.signatures.get(path) == version for path, version in outcome.read.items())
-        table = self._evolve(before.table, done) if nothing_else else None
+        table = self._evolve(before.table, done) if before.has_read(outcome) else None
         if table is None:
             self._load()
             return
         with self._replace:
-            self._loaded = _Loaded(table, before.files, {**before.signatures, **outcome.written})
+            self._loaded = before.with_written(table, outcome)
+
+    def _others_wrote(self, message: Mapping[str, Any]) -> None:
+        """Another process has written the file; it waits until this returns."""
+        done, outcome = of_message(message)
+        with self._replace:
+            before = self._loaded
+            table = self._evolve(before.table, done) if before is not None and before.has_read(outcome) else None
+            if before is not None and table is not None:
+                self._loaded = before.with_written(table, outcome)
+                return
+            # Whoever reads the file may be the one that waits for this process to let it write.
+            self._is_outdated = True
 
 
 def _fail(edits: Sequence[Edit], reason: str) -> None:

@@ -5,7 +5,7 @@ element (the file itself or one that it includes) and writes each file once. Inc
 blank lines stay; only white space inside a tag may change.
 
 A file is read anew for every batch, and replaced only if it is still what was read, so an administrator's change is
-never overwritten. Processes that write at the same time take turns: they lock the directory.
+never overwritten. Processes that write at the same time take turns.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -215,19 +214,6 @@ def _replace_unless_changed(path: Path, data: bytes, expected: Signature) -> Sig
     return written
 
 
-@contextlib.contextmanager
-def _turn(directory: Path) -> Iterator[None]:
-    """Keep the other processes that write here waiting."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        # Some network file systems cannot lock directories. There the check before the renaming has to do.
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 class _Batch:
     """One attempt at edits; files are read when they are needed."""
 
@@ -298,16 +284,16 @@ def _attempt(paths: Sequence[Path], edits: Iterable[Edit], outcome: Outcome) -> 
 def apply_edits(paths: Sequence[Path], edits: Sequence[Edit]) -> Outcome:
     """Change files, the first of which is the one that new elements go to.
 
-    What could not be done says so in `Edit.error`; what has no error is durable. Blocks.
+    The caller has locked the directory. What could not be done says so in `Edit.error`; what has no error is durable.
+    Blocks.
     """
     outcome = Outcome({}, {})
     left = list(edits)
     try:
-        with _turn(paths[0].parent):
-            for _ in range(MAX_ATTEMPTS):
-                left = _attempt(paths, left, outcome)
-                if not left:
-                    return outcome
+        for _ in range(MAX_ATTEMPTS):
+            left = _attempt(paths, left, outcome)
+            if not left:
+                return outcome
         error = MetadataRuntimeError(f"{paths[0]}: somebody else keeps changing this file")
     except OSError as err:
         error = MetadataRuntimeError(f"{paths[0].parent}: cannot be written: {err.strerror}")

@@ -6,24 +6,24 @@
   Many uploads that arrive at the same time share one write. An upload that changes nothing is stored already; only its
   time waits for the next write.
 * Each client's part is serialised once, when it changes; a write joins the parts.
-* The file may be replaced by hand, or by another server process: whoever writes holds a lock, looks whether the file is
-  still the one that it knows, and takes over what is new before it writes.
+* The file may be replaced by hand, or by another server: whoever writes holds a lock, looks whether the file is still
+  the one that it knows, and takes over what is new before it writes.
+* The processes of one server tell each other what they have written, and which version of the file that makes, before
+  they let go of the lock. So each of them knows everything that is in the file, and none has to read it.
 * A file that is no XML is kept as ``probed.xml.broken-<n>`` before the first write.
 * XML cannot hold control characters. They are stored as U+FFFD, the replacement character.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from xml.sax.saxutils import quoteattr
 
 from lxml import etree
@@ -32,7 +32,7 @@ from geventcore.errors import PluginExecutionError, RepositoryError
 from geventcore.filemonitor import EventHandler, FileAction, FileEvent
 from geventcore.plugin.context import PluginContext
 from geventcore.plugins.probes.probe_data import ProbeData
-from geventcore.specfiles.durable import GroupCommit, write_durably
+from geventcore.specfiles.durable import GroupCommit, lock_directory, unlock_directory, write_durably
 from geventcore.specfiles.xmlfile import Signature, signature, signature_of
 from geventcore.specfiles.xmltext import replace_illegal
 
@@ -52,6 +52,9 @@ class ClientProbes:
     data: Mapping[str, ProbeData]
 
 
+#: The topic under which processes tell each other what they have written.
+STORED = "Probes:stored"
+
 NO_PROBES = ClientProbes((), {})
 
 
@@ -68,7 +71,7 @@ class ProbeStore(Protocol):
 class _Record:
     """A client's part of the file."""
 
-    __slots__ = ("body", "head", "probes")
+    __slots__ = ("body", "head", "probes", "timestamp")
 
     def __init__(self, hostname: str, probes: ClientProbes, timestamp: str) -> None:
         self.probes = probes
@@ -79,10 +82,12 @@ class _Record:
         lines += [f"    <Group name={quoteattr(group)}/>\n" for group in probes.groups]
         self.body = "".join([*lines, "  </Client>\n"]).encode()
         self.head = b""
+        self.timestamp = timestamp
         self.touch(hostname, timestamp)
 
     def touch(self, hostname: str, timestamp: str) -> None:
         """Set the time of the last upload, in seconds since the epoch."""
+        self.timestamp = timestamp
         self.head = f"  <Client name={quoteattr(hostname)} timestamp={quoteattr(timestamp)}>\n".encode()
 
 
@@ -118,6 +123,7 @@ class XMLProbeStore(EventHandler):
         self._names: list[str] | None = None
         self._pending: dict[str, _Record] = {}
         self._signature: Signature = None
+        context.subscribe(STORED, self._take_over)
         # At the start there is nothing yet that this could hold up.
         self._read_new_version(lambda load, path: load(path))
 
@@ -152,7 +158,12 @@ class XMLProbeStore(EventHandler):
             log.warning("%s: deleted; what it held is still known, and the next upload writes it again", self.path)
         elif event.action is not FileAction.END_EXIST and signature(self.path) != self._signature:
             with self._file_lock:
-                self._read_new_version(self._context.offload)
+                # Another process of this server may be about to tell what it has written.
+                descriptor = self._context.offload(lock_directory, self.path.parent)
+                try:
+                    self._read_new_version(self._context.offload)
+                finally:
+                    unlock_directory(descriptor)
 
     def _read_new_version(self, offload: Callable[[_Loader, Path], dict[str, _Record]]) -> bool:
         """Take over what somebody else has written; false if it cannot be read. The file lock is held."""
@@ -181,7 +192,7 @@ class XMLProbeStore(EventHandler):
         """Write everything to a new file, and rename it into its place."""
         offload = self._context.offload
         with self._file_lock:
-            descriptor = offload(_lock_directory, self.path.parent)
+            descriptor = offload(lock_directory, self.path.parent)
             try:
                 is_usable = self._read_new_version(offload)
                 if not is_usable:
@@ -189,14 +200,45 @@ class XMLProbeStore(EventHandler):
                 with self._lock:
                     pending = dict(self._pending)
                     chunks = self._chunks()
+                before = self._signature
                 status = offload(_write_chunks, self.path, chunks)
+                with self._lock:
+                    self._signature = signature_of(status)
+                    for name, record in pending.items():
+                        if self._pending.get(name) is record:
+                            del self._pending[name]
+                if is_usable:
+                    self._tell_others(before, pending)
             finally:
-                _unlock_directory(descriptor)
-            with self._lock:
-                self._signature = signature_of(status)
-                for name, record in pending.items():
-                    if self._pending.get(name) is record:
-                        del self._pending[name]
+                unlock_directory(descriptor)
+
+    def _tell_others(self, before: Signature, written: Mapping[str, _Record]) -> None:
+        """Have the other processes know what was written, without reading the file."""
+        clients = {
+            name: [record.probes.groups, record.probes.data, record.timestamp] for name, record in written.items()
+        }
+        self._context.tell_others(STORED, {"before": before, "after": self._signature, "clients": clients})
+
+    def _take_over(self, message: Mapping[str, Any]) -> None:
+        """Another process has written the file. It holds the lock of the file until this returns."""
+        changed = []
+        with self._lock:
+            for name, (groups, data, timestamp) in message["clients"].items():
+                if name in self._pending:
+                    # What is about to be written here is newer.
+                    continue
+                probes = ClientProbes(tuple(groups), {key: ProbeData(value) for key, value in data.items()})
+                old = self._records.get(name)
+                if old is None:
+                    self._names = None
+                if old is None or old.probes != probes:
+                    changed.append(name)
+                self._records[name] = _Record(name, probes, timestamp)
+            # Else something about the file is not known here, and it is read when that is noticed.
+            if self._signature == _signature_of_message(message["before"]):
+                self._signature = _signature_of_message(message["after"])
+        for name in changed:
+            self._on_change(name)
 
     def _chunks(self) -> list[bytes]:
         """The parts of the file. The lock is held."""
@@ -213,26 +255,12 @@ class XMLProbeStore(EventHandler):
         return f"XMLProbeStore({self.path})"
 
 
+def _signature_of_message(value: list[int] | None) -> Signature:
+    return None if value is None else (value[0], value[1], value[2])
+
+
 def _write_chunks(path: Path, chunks: list[bytes]) -> os.stat_result:
     return write_durably(path, b"".join(chunks))
-
-
-def _lock_directory(directory: Path) -> int:
-    """A descriptor whose existence keeps other processes from writing.
-
-    The directory is locked because the file is replaced. Where the file system has no locks, there are none.
-    """
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return descriptor
-
-
-def _unlock_directory(descriptor: int) -> None:
-    # Closing would unlock it, too, but where the standard library is patched descriptors are closed some time later.
-    with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-    os.close(descriptor)
 
 
 def keep_aside(path: Path) -> Path | None:

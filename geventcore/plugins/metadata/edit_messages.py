@@ -1,0 +1,53 @@
+"""Edits of a metadata file as one process tells them to another: what was done, and to which versions of the files.
+
+A message is ``{"read": {path: version}, "written": {path: version}, "edits": [{"action", "tag", "name", "attributes",
+"element"}]}``; an element is XML text, or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+from geventcore.plugins.metadata.writer import Edit, Outcome
+from geventcore.specfiles.xmlfile import Signature
+
+
+def message_of(edits: Sequence[Edit], outcome: Outcome) -> dict[str, Any]:
+    """What to tell about edits that were done."""
+    return {
+        "read": {str(path): version for path, version in outcome.read.items()},
+        "written": {str(path): version for path, version in outcome.written.items()},
+        "edits": [
+            {
+                "action": edit.action,
+                "tag": edit.tag,
+                "name": edit.name,
+                "attributes": edit.attributes,
+                "element": None
+                if edit.element is None
+                else etree.tostring(edit.element, encoding="unicode", with_tail=False),
+            }
+            for edit in edits
+        ],
+    }
+
+
+def of_message(message: Mapping[str, Any]) -> tuple[list[Edit], Outcome]:
+    """The edits, and the versions of the files."""
+    edits = []
+    for told in message["edits"]:
+        edit = Edit(told["action"], told["tag"], told["name"], told["attributes"])
+        if told["element"] is not None:
+            edit.element = etree.fromstring(told["element"])
+        edits.append(edit)
+    return edits, Outcome(_versions(message["read"]), _versions(message["written"]))
+
+
+def _versions(told: Mapping[str, list[int] | None]) -> dict[Path, Signature]:
+    return {
+        Path(path): None if version is None else (version[0], version[1], version[2]) for path, version in told.items()
+    }
