@@ -11,7 +11,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
@@ -140,10 +139,6 @@ class Core:
 
     def breathe(self) -> None:
         """Let others go on after a while of computing; threads do that by themselves."""
-
-    def render_slot(self) -> AbstractContextManager[None]:
-        """Entered to build a configuration; a core in which very many could be built at once bounds their number."""
-        return nullcontext()
 
     # -- life
 

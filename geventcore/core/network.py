@@ -16,6 +16,7 @@ import resource
 import socket
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Protocol
 
 from geventcore.core import daemon
@@ -53,7 +54,7 @@ from geventcore.options.settings import LoadedSettings
 from geventcore.plugin.interfaces import ClientACLs
 from geventcore.rpc.access import AccessControl
 from geventcore.rpc.conversation import Conversation
-from geventcore.rpc.driving import Deadlines, drive
+from geventcore.rpc.driving import EVERYONE_ADMITTED, Admission, Deadlines, drive
 from geventcore.rpc.methods import MethodTable, exposed_methods, remote_methods
 from geventcore.rpc.peer import Peer
 from geventcore.rpc.service import Service
@@ -295,6 +296,10 @@ class NetworkCore(Core):
             may_continue=lambda: not self._draining,
         )
 
+    def admission(self, peer: Peer, stream: TLSStream) -> AbstractContextManager[Admission]:
+        """What says when a connection may go on, as a context for as long as it is served."""
+        return nullcontext(EVERYONE_ADMITTED)
+
     def track(self, connection: Abortable, conversation: Conversation | None) -> None:
         """Note an open connection, and its conversation once there is one, so that it can be drained."""
         with self._connections_changed:
@@ -321,7 +326,8 @@ class NetworkCore(Core):
             peer = Peer(address, stream.peer_identity)
             conversation = self.new_conversation(peer)
             self.track(stream, conversation)
-            drive(conversation, stream, deadlines)
+            with self.admission(peer, stream) as admission:
+                drive(conversation, stream, deadlines, admission)
             stream.shutdown(time.monotonic() + deadlines.write, peer_is_sending=conversation.left_unread)
         except (TLSError, TimeoutError) as err:
             log.warning("%s: connection ended: %s", peer, err)

@@ -1,24 +1,37 @@
 """The lock between renders and changes of the repository.
 
 Renders hold it shared, file events are applied under it exclusively, so that no render sees half a change. Whoever
-holds it shared may take it shared again. Waiting writers keep new readers out, so that a busy server still applies
-changes; the readers that are in finish first.
+holds it shared may take it shared again.
+
+A waiting writer keeps new readers out, so that a busy server still applies changes: the readers that are in finish
+first. But a reader may wait for something that takes long, as a plugin does that asks a server which does not answer,
+and everybody else must not wait for that. So the door is closed only for a while, opened for as long, and closed for
+twice as long the next time. A change is applied as soon as all readers end within a time in which the door is closed.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+#: For how long a writer first keeps new readers out, in seconds: most readers are done in a fraction of it.
+FIRST_CLOSED_SECONDS = 0.5
+#: For how long it does so at most: clients wait 90 seconds for an answer.
+LONGEST_CLOSED_SECONDS = 16.0
 
 
 class RepositoryLock:
     """Many readers or one writer."""
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
+        guard = threading.Lock()
+        self._may_read = threading.Condition(guard)
+        self._may_write = threading.Condition(guard)
         self._readers = 0
         self._writing = False
+        self._closing_writers = 0
         self._waiting_writers = 0
         self._held = threading.local()
 
@@ -32,14 +45,19 @@ class RepositoryLock:
         """Whether the calling thread (or greenlet) holds the lock for changing something."""
         return self._writing and self.is_held_here
 
+    @property
+    def has_waiting_writers(self) -> bool:
+        """Whether there is a change that waits for readers to end."""
+        return self._waiting_writers > 0
+
     @contextmanager
     def shared(self) -> Iterator[None]:
         """Hold the lock for reading the repository."""
         depth = getattr(self._held, "depth", 0)
         if depth == 0:
-            with self._condition:
-                while self._writing or self._waiting_writers:
-                    self._condition.wait()
+            with self._may_read:
+                while self._writing or self._closing_writers:
+                    self._may_read.wait()
                 self._readers += 1
         self._held.depth = depth + 1
         try:
@@ -47,21 +65,20 @@ class RepositoryLock:
         finally:
             self._held.depth = depth
             if depth == 0:
-                with self._condition:
+                with self._may_write:
                     self._readers -= 1
                     if not self._readers:
-                        self._condition.notify_all()
+                        self._may_write.notify()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the lock for changing what renders see; must not be asked for while it is held shared."""
         if self.is_held_here:
             raise RuntimeError("the repository lock is held shared here; it cannot be had exclusively")
-        with self._condition:
+        with self._may_write:
             self._waiting_writers += 1
             try:
-                while self._writing or self._readers:
-                    self._condition.wait()
+                self._wait_for_readers()
                 self._writing = True
             finally:
                 self._waiting_writers -= 1
@@ -70,6 +87,30 @@ class RepositoryLock:
             yield
         finally:
             self._held.depth = 0
-            with self._condition:
+            with self._may_write:
                 self._writing = False
-                self._condition.notify_all()
+                self._may_write.notify()
+                self._may_read.notify_all()
+
+    def _wait_for_readers(self) -> None:
+        seconds = FIRST_CLOSED_SECONDS
+        while True:
+            self._closing_writers += 1
+            try:
+                if self._can_write_within(seconds):
+                    return
+            finally:
+                self._closing_writers -= 1
+                self._may_read.notify_all()
+            if self._can_write_within(seconds):
+                return
+            seconds = min(2 * seconds, LONGEST_CLOSED_SECONDS)
+
+    def _can_write_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self._writing or self._readers:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return False
+            self._may_write.wait(remaining)
+        return True

@@ -22,9 +22,12 @@ from enum import Enum
 from geventcore.errors import RequestError
 from geventcore.rpc.peer import Peer
 from geventcore.rpc.service import MINIMUM_GZIP_BYTES, Response, Service, error_response
-from geventcore.wire import http1
+from geventcore.wire import http1, xmlrpc
 
 log = logging.getLogger(__name__)
+
+#: How much more is expected of a body that does not tell its length.
+UNKNOWN_BODY_BYTES = 64 * 1024
 
 
 class Phase(Enum):
@@ -37,16 +40,29 @@ class Phase(Enum):
 
 @dataclass(frozen=True)
 class Read:
-    """Wait for bytes."""
+    """Wait for bytes.
+
+    Attributes:
+        phase: what the connection waits for.
+        received, expected: bytes of the body that are there, and that will be in memory when the next ones are read.
+    """
 
     phase: Phase
+    received: int = 0
+    expected: int = 0
 
 
 @dataclass(frozen=True)
 class Run:
-    """Do work that may block."""
+    """Do work that may block.
+
+    Attributes:
+        work: does it.
+        call: the name of the method that is called; empty if the work is not to answer a call.
+    """
 
     work: Callable[[], None]
+    call: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,7 @@ class Conversation:
         self._head: http1.RequestHead | None = None
         self._steps: list[Step] = []
         self._is_unused = True
+        self._body_received = 0
         #: Whether a request was answered by its head alone, so that its body is still on its way.
         self.left_unread = False
 
@@ -97,6 +114,7 @@ class Conversation:
 
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``b""`` if the peer has closed."""
+        self._body_received += len(data)
         self._parser.receive_data(data)
 
     def timed_out(self, phase: Phase) -> None:
@@ -122,17 +140,24 @@ class Conversation:
     def _advance(self) -> None:
         event = self._parser.next_event()
         if event is http1.NEED_DATA:
-            phase = Phase.BODY if self._head is not None else Phase.IDLE if self._parser.idle else Phase.HEAD
-            self._steps.append(Read(phase))
+            self._steps.append(self._read())
         elif isinstance(event, http1.RequestHead):
             self._begin(event)
         elif isinstance(event, http1.RequestBody):
-            self._steps.append(Run(lambda: self._answer(event.data)))
+            self._steps.append(Run(lambda: self._answer(event.data), xmlrpc.called_method(event.data)))
         else:
             self._steps.append(_CLOSE)
 
+    def _read(self) -> Read:
+        head, received = self._head, self._body_received
+        if head is None:
+            return Read(Phase.IDLE if self._parser.idle else Phase.HEAD)
+        expected = head.content_length if head.content_length is not None else received + UNKNOWN_BODY_BYTES
+        return Read(Phase.BODY, received, expected)
+
     def _begin(self, head: http1.RequestHead) -> None:
         self._head = head
+        self._body_received = 0
         self._is_unused = False
         if head.method != "POST":
             log.warning("%s: method %s is not allowed", self._peer, head.method)

@@ -1,12 +1,15 @@
 """The driver of a conversation for cores in which a connection has a thread or greenlet of its own.
 
-Each phase has a deadline, so that a silent or slow client costs one thread or greenlet and never anyone else's time.
+Each phase has a deadline, so that a silent or slow client costs one thread or greenlet and never anyone else's time. A
+core that has more connections than it can work for at once says by an `Admission` when each may go on; that time is not
+the client's.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +28,47 @@ class Stream(Protocol):
 
     def send_all(self, data: Sequence[bytes], deadline: float) -> None:
         """Send all the buffers."""
+
+
+#: How long nothing of a body may come before that is told to the `Admission`, in seconds.
+STALL_SECONDS = 1.0
+
+
+class Admission(Protocol):
+    """Says when one connection may go on."""
+
+    def before_body(self, received: int, expected: int) -> None:
+        """Wait until more of a body may be read: so many bytes are there, so many may be in memory then."""
+
+    def stalled(self, received: int) -> None:
+        """The client has stopped sending in the middle of a body."""
+
+    def working(self, call: str) -> AbstractContextManager[None]:
+        """Entered to answer a call of this method; waits until that may begin."""
+
+    def sending(self, size: int, deadline: float) -> AbstractContextManager[None]:
+        """Entered to send so many bytes."""
+
+
+class EveryoneAdmitted:
+    """Nobody waits: for cores that bound their connections."""
+
+    def before_body(self, received: int, expected: int) -> None:
+        """See `Admission`."""
+
+    def stalled(self, received: int) -> None:
+        """See `Admission`."""
+
+    def working(self, call: str) -> AbstractContextManager[None]:
+        """See `Admission`."""
+        return nullcontext()
+
+    def sending(self, size: int, deadline: float) -> AbstractContextManager[None]:
+        """See `Admission`."""
+        return nullcontext()
+
+
+EVERYONE_ADMITTED = EveryoneAdmitted()
 
 
 @dataclass(frozen=True)
@@ -60,24 +104,56 @@ class _PhaseClock:
             self._deadline = time.monotonic() + self._seconds[phase]
         return self._deadline
 
+    def extend(self, phase: Phase, seconds: float) -> None:
+        """Do not count a time for which the client was made to wait."""
+        if phase is self._phase:
+            self._deadline += seconds
+
     def reset(self) -> None:
         self._phase = None
 
 
-def drive(conversation: Conversation, stream: Stream, deadlines: Deadlines) -> None:
+def drive(
+    conversation: Conversation, stream: Stream, deadlines: Deadlines, admission: Admission = EVERYONE_ADMITTED
+) -> None:
     """Carry a conversation through to its end. Raises what the stream raises, `TimeoutError` for a slow reader."""
     clock = _PhaseClock(deadlines)
     while True:
         step = conversation.next_step()
         if isinstance(step, Read):
             try:
-                conversation.receive_data(stream.receive(READ_BYTES, clock.deadline(step.phase)))
+                if step.phase is Phase.BODY:
+                    data = _receive_body(step, stream, clock, admission)
+                else:
+                    data = stream.receive(READ_BYTES, clock.deadline(step.phase))
             except TimeoutError:
                 conversation.timed_out(step.phase)
+            else:
+                conversation.receive_data(data)
         elif isinstance(step, Run):
-            step.work()
+            if step.call:
+                with admission.working(step.call):
+                    step.work()
+            else:
+                step.work()
         elif isinstance(step, Write):
-            stream.send_all(step.buffers, time.monotonic() + deadlines.write)
+            deadline = time.monotonic() + deadlines.write
+            with admission.sending(sum(map(len, step.buffers)), deadline):
+                stream.send_all(step.buffers, deadline)
             clock.reset()
         elif isinstance(step, Close):
             return
+
+
+def _receive_body(step: Read, stream: Stream, clock: _PhaseClock, admission: Admission) -> bytes:
+    start = time.monotonic()
+    admission.before_body(step.received, step.expected)
+    now = time.monotonic()
+    clock.extend(step.phase, now - start)
+    deadline = clock.deadline(step.phase)
+    if now + STALL_SECONDS < deadline:
+        try:
+            return stream.receive(READ_BYTES, now + STALL_SECONDS)
+        except TimeoutError:
+            admission.stalled(step.received)
+    return stream.receive(READ_BYTES, deadline)

@@ -46,6 +46,8 @@ Buffer = bytes | bytearray | memoryview
 RECORD_SIZE = 16384
 #: How long a closing connection waits for a peer that is still sending (nginx, lingering_timeout: 5 s).
 LINGER_SECONDS = 2.0
+#: The first byte of Linux's struct tcp_info, its state, while both sides are open.
+_TCP_ESTABLISHED = 1
 
 _Result = TypeVar("_Result")
 
@@ -85,6 +87,7 @@ class TLSStream:
         self._connection: SSL.Connection | None = context.connection(sock)
         self._state = _State.NEW
         self._peer_identity: PeerIdentity | None = None
+        self._bytes_sent = 0
 
     def handshake(self, deadline: float) -> None:
         """Agree on keys with the peer and learn who it is."""
@@ -110,7 +113,9 @@ class TLSStream:
             for chunk in _chunks(data):
                 rest = memoryview(chunk)
                 while rest:
-                    rest = rest[self._complete(SSL.Connection.send, deadline, rest) :]
+                    sent = self._complete(SSL.Connection.send, deadline, rest)
+                    self._bytes_sent += sent
+                    rest = rest[sent:]
         except TimeoutError:
             # Half a record is on its way: nothing intelligible can follow it.
             self._state = _State.ENDED
@@ -153,6 +158,19 @@ class TLSStream:
     def peer_identity(self) -> PeerIdentity | None:
         """Who the peer is by its verified certificate; None if it has shown none."""
         return self._peer_identity
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes `send_all` has handed to the kernel."""
+        return self._bytes_sent
+
+    @property
+    def peer_has_left(self) -> bool:
+        """Whether the peer has closed its side, or the connection is broken; nothing is read for it."""
+        try:
+            return self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _TCP_ESTABLISHED
+        except OSError:
+            return True
 
     @property
     def has_begun(self) -> bool:

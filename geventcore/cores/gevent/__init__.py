@@ -2,7 +2,10 @@
 
 core           the core itself
 options        its options
-render_slots   how many configurations are built at once
+connections    accepting, as many connections as there are places for
+admission      which requests are worked on, and what may lie in memory
+fair_queue     whose turn it is
+watchdog       who holds up the others
 waiting        how a greenlet waits for a socket
 """
 

@@ -1,36 +1,47 @@
 """The gevent core: a greenlet for each connection, many thousands at once in one process.
 
-A request's life: accept (a place in the pool) → TLS handshake → head → authenticate → body → dispatch → write → close.
-Whatever waits, for the socket or inside a plugin, lets others go on; what computes for long breathes in between; what
-can do neither is given to gevent's thread pool. A full pool stops accepting: the kernel's queue and the clients'
-patience do the waiting.
+A request's life: accept (a place, see `connections`) → TLS handshake → head → authenticate → body → its turn (see
+`admission`) → dispatch → write → close. Whatever waits, for the socket or inside a plugin, lets others go on; what
+computes for long breathes in between; what can do neither is given to gevent's thread pool, or else the `watchdog`
+names it. Nobody is turned away: what cannot be served yet waits.
 """
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import gevent
 import gevent.os
-import gevent.socket
 from gevent.monkey import get_original
-from gevent.pool import Pool
-from gevent.server import StreamServer
 
 from geventcore.core.master import SystemCalls
+from geventcore.core.network import Abortable
 from geventcore.core.prefork import PreforkCore
-from geventcore.cores.gevent.options import GEVENT_OPTIONS, MAX_RENDERS, POOL_SIZE, WORKER_TIMEOUT, WORKERS
-from geventcore.cores.gevent.render_slots import RenderSlots
+from geventcore.cores.gevent.admission import Answers, ConnectionAdmission, Slots, Uploads
+from geventcore.cores.gevent.connections import Acceptor, Place, Places, most_connections
+from geventcore.cores.gevent.options import (
+    ANSWER_MEMORY,
+    GEVENT_OPTIONS,
+    MAX_BLOCKING,
+    MAX_CONNECTIONS,
+    MAX_RENDERS,
+    POOL_SIZE,
+    UPLOAD_MEMORY,
+    WORKER_TIMEOUT,
+    WORKERS,
+)
 from geventcore.cores.gevent.waiting import GreenletWaiter
+from geventcore.cores.gevent.watchdog import Watchdog
 from geventcore.options.option import Option
 from geventcore.options.settings import LoadedSettings
-
-log = logging.getLogger(__name__)
+from geventcore.rpc.conversation import Conversation
+from geventcore.rpc.driving import Admission
+from geventcore.rpc.peer import Peer
+from geventcore.tls.stream import TLSStream
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,16 +52,23 @@ SLICE_SECONDS = 0.005
 
 
 class GeventCore(PreforkCore):
-    """Serves each connection in a greenlet of its own."""
+    """Serves each connection in a greenlet of its own.
+
+    Attributes:
+        watchdog: finds out who holds up the others; it runs in each process that serves.
+    """
 
     name: ClassVar[str] = "gevent"
     options: ClassVar[tuple[Option[Any], ...]] = (*PreforkCore.options, *GEVENT_OPTIONS)
 
     def __init__(self, settings: LoadedSettings) -> None:
         super().__init__(settings)
-        self._servers: list[StreamServer] = []
         self._waiter = GreenletWaiter()
-        self._render_slots = RenderSlots(settings[MAX_RENDERS])
+        self._answers = Answers(settings[ANSWER_MEMORY])
+        self._uploads = Uploads(settings[UPLOAD_MEMORY])
+        self._slots = Slots(settings[POOL_SIZE], settings[MAX_RENDERS], self._answers)
+        self._places: dict[object, Place] = {}
+        self.watchdog = Watchdog(settings[MAX_BLOCKING])
         self._computing: object = None
         self._computing_since = 0.0
 
@@ -77,32 +95,52 @@ class GeventCore(PreforkCore):
         return SystemCalls(gevent.os.fork_gevent, get_original("os", "waitpid"), get_original("select", "poll"))
 
     def _block(self) -> None:
-        pool = Pool(self.settings[POOL_SIZE])
-        for sock in self.listeners:
-            self._servers.append(StreamServer(_cooperative(sock), self._serve, spawn=pool))
-        for server in self._servers:
-            server.start()
+        self.watchdog.start()
+        acceptor = Acceptor(self.listeners, Places(most_connections(self.settings[MAX_CONNECTIONS])), self._serve)
+        acceptor.start()
         self.ready()
         self.wait_for_termination()
-        for server in self._servers:
-            server.close()
+        acceptor.stop()
         self.drain()
+        self.watchdog.stop()
 
-    def _serve(self, sock: gevent.socket.socket, address: tuple[Any, ...]) -> None:
-        self.serve_connection(sock, address, self._waiter)
+    # -- connections
+
+    def _serve(self, sock: socket.socket, address: tuple[Any, ...], place: Place) -> None:
+        current = gevent.getcurrent()
+        self._places[current] = place
+        try:
+            self.serve_connection(sock, address, self._waiter)
+        finally:
+            del self._places[current]
+
+    def track(self, connection: Abortable, conversation: Conversation | None) -> None:
+        """See `NetworkCore.track`; tells also when the connection wants nothing."""
+        super().track(connection, conversation)
+        place = self._places[gevent.getcurrent()]
+        if conversation is not None:
+            place.quiet = lambda: connection if conversation.is_idle else None
+        elif isinstance(connection, TLSStream):
+            place.quiet = lambda: None if connection.has_begun else connection
+
+    @contextmanager
+    def admission(self, peer: Peer, stream: TLSStream) -> Iterator[Admission]:
+        """See `NetworkCore.admission`."""
+        admission = ConnectionAdmission(self._slots, self._uploads, self._answers, peer, stream)
+        try:
+            yield admission
+        finally:
+            admission.close()
+
+    # -- for plugins
 
     def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call something that blocks in a thread, while other greenlets go on."""
         result: T = gevent.get_hub().threadpool.apply(function, args, kwargs)
         return result
 
-    def render_slot(self) -> AbstractContextManager[None]:
-        """Build a configuration in the block, when it is this greenlet's turn."""
-        return self._render_slots.slot()
-
     def breathe(self) -> None:
         """Let other greenlets go on if this one has computed for `SLICE_SECONDS`."""
-        self._render_slots.breathed()
         now = time.perf_counter()
         current = gevent.getcurrent()
         if current is not self._computing:
@@ -110,11 +148,5 @@ class GeventCore(PreforkCore):
             self._computing_since = now
         elif now - self._computing_since > SLICE_SECONDS:
             self._computing = None
-            gevent.sleep(0)
+            self._slots.breathe()
 
-
-def _cooperative(sock: socket.socket) -> gevent.socket.socket:
-    """The same listening socket as gevent's class, whether or not the standard library is patched."""
-    if isinstance(sock, gevent.socket.socket):
-        return sock
-    return gevent.socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())

@@ -11,25 +11,6 @@ from typing import Any
 from geventcore.options import types
 from geventcore.options.option import Option
 
-POOL_SIZE = Option(
-    "gevent",
-    "pool_size",
-    types.integer(1),
-    4096,
-    "How many connections are served at once; further ones wait in the kernel's queue.\n\n"
-    "Each costs some 50 KB of memory, and its request's data while it is answered.",
-)
-
-MAX_RENDERS = Option(
-    "gevent",
-    "max_renders",
-    types.integer(1),
-    8,
-    "How many configurations are built at once; further requests for one wait their turn.\n\n"
-    "Building is work for the processor, so more at once are not faster: they only take the memory of as many "
-    "half-built configurations. Builds that wait for something else, as a plugin may, do not count.",
-)
-
 WORKERS = Option(
     "gevent",
     "workers",
@@ -49,5 +30,70 @@ WORKER_TIMEOUT = Option(
     "replace a worker if it is the only one.",
 )
 
+MAX_CONNECTIONS = Option(
+    "gevent",
+    "max_connections",
+    types.integer(1),
+    20_000,
+    "How many connections a process has open at once; further ones wait in the kernel's queue.\n\n"
+    "Each costs some 50 KB of memory. If the limit on open files does not allow as many, there are fewer.",
+)
+
+POOL_SIZE = Option(
+    "gevent",
+    "pool_size",
+    types.integer(1),
+    1000,
+    "How many requests a process works on at once; further ones wait for their turn.\n\n"
+    "A request is worked on from when it has arrived until its answer is made, so slow and idle connections do not "
+    "count. One address has half of the places at most.",
+)
+
+MAX_RENDERS = Option(
+    "gevent",
+    "max_renders",
+    types.integer(1),
+    8,
+    "How many requests of a process compute at once; further ones wait for their turn.\n\n"
+    "More at once are not faster: they only take the memory of as many half-built configurations. Requests that wait "
+    "for something else, as a plugin may, do not count.",
+)
+
+UPLOAD_MEMORY = Option(
+    "gevent",
+    "upload_memory",
+    types.SIZE,
+    "64m",
+    "How much memory a process gives to what clients send. Requests above 16 KB wait until there is room for them.",
+)
+
+ANSWER_MEMORY = Option(
+    "gevent",
+    "answer_memory",
+    types.SIZE,
+    "128m",
+    "How much memory a process gives to answers that clients have not read yet.\n\n"
+    "If it is used up, further requests wait, and those clients are cut off that read too slowly to end within "
+    "[server] request_timeout.",
+)
+
+MAX_BLOCKING = Option(
+    "gevent",
+    "max_blocking",
+    types.FLOAT,
+    0.5,
+    "Warn if a piece of code does not let other requests go on for this time, in seconds; 0 does not.\n\n"
+    "The warning names the plugin and the line. What it does belongs into PluginContext.offload, or needs breathe().",
+)
+
 #: All of them, in the order of the manual.
-GEVENT_OPTIONS: tuple[Option[Any], ...] = (WORKERS, WORKER_TIMEOUT, POOL_SIZE, MAX_RENDERS)
+GEVENT_OPTIONS: tuple[Option[Any], ...] = (
+    WORKERS,
+    WORKER_TIMEOUT,
+    MAX_CONNECTIONS,
+    POOL_SIZE,
+    MAX_RENDERS,
+    UPLOAD_MEMORY,
+    ANSWER_MEMORY,
+    MAX_BLOCKING,
+)

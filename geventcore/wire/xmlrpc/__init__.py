@@ -13,12 +13,13 @@
 | ``nil``, ``ex:nil`` | None | None |
 """
 
-from geventcore.wire.xmlrpc.reading import Call, XMLRPCLimits, parse_call, parse_response
+from geventcore.wire.xmlrpc.reading import Call, XMLRPCLimits, called_method, parse_call, parse_response
 from geventcore.wire.xmlrpc.writing import dump_call, dump_fault, dump_response, dump_string_response
 
 __all__ = [
     "Call",
     "XMLRPCLimits",
+    "called_method",
     "dump_call",
     "dump_fault",
     "dump_response",

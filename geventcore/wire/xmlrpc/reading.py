@@ -64,6 +64,15 @@ def parse_call(body: bytes, limits: XMLRPCLimits = XMLRPCLimits()) -> Call:
     return call
 
 
+def called_method(body: bytes) -> str:
+    """The name of the method, as far as it can be told without reading the document; empty if it cannot.
+
+    For whoever has to decide when to read it, not whether.
+    """
+    found = _METHOD_NAME.search(body, 0, _METHOD_NAME_WITHIN)
+    return found[1].decode("ascii") if found else ""
+
+
 def parse_response(body: bytes, limits: XMLRPCLimits = _RESPONSE_LIMITS) -> Any:
     """The result in a document.
 
@@ -92,6 +101,8 @@ class _Response:
 
 #: Encodings that expat knows itself. Others would go through Python's codecs.
 _ENCODINGS = frozenset(["utf-8", "us-ascii", "iso-8859-1", "utf-16"])
+_METHOD_NAME = re.compile(rb"<methodName>\s*([\w.:/]{1,200})\s*</methodName>", re.ASCII)
+_METHOD_NAME_WITHIN = 1024
 _BLANKS = " \t\r\n"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,64}")
 _DOUBLE = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")

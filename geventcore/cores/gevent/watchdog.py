@@ -1,0 +1,211 @@
+"""Finds out who holds up the others: which plugin, hook, client and line did not let the event loop turn.
+
+A thread of the system's, which gevent knows nothing of, looks several times in each `max_blocking` seconds what the
+serving thread executes. If the event loop has not turned since and the same greenlet has been running all the time,
+that greenlet blocks. Who it is, is read from its stack: the objects that it is in and their local variables. So nothing
+has to be noted at the places where plugins are called, and what does not block costs nothing but a counter at each turn
+of the event loop.
+
+Code that holds the interpreter's lock all the time, such as a regular expression, is seen when it ends, at the line
+that called it.
+
+What was found is told in the serving thread, once it goes on: locks of the log belong to greenlets.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import gevent
+from gevent.monkey import get_original
+
+from geventcore.plugin.base import Plugin
+from geventcore.plugin.client_metadata import ClientMetadata
+
+log = logging.getLogger(__name__)
+
+#: How often it is looked in the time that is allowed.
+LOOKS = 4
+#: A place is named once in this time, in seconds.
+COMPLAINT_SECONDS = 60.0
+#: Code of these is not anybody's own: the line that called it says more.
+_LIBRARIES = tuple({str(Path(module.__file__ or "").parent) for module in (threading, gevent)} | {sys.prefix, "<frozen"})
+
+_sleep: Callable[[float], None] = get_original("time", "sleep")
+_monotonic: Callable[[], float] = get_original("time", "monotonic")
+_start_new_thread: Callable[..., int] = get_original("_thread", "start_new_thread")
+_get_ident: Callable[[], int] = get_original("_thread", "get_ident")
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """Who has blocked.
+
+    Attributes:
+        plugin: its name; empty if it was none.
+        hook: the method of the plugin that was called, or else the function.
+        client: whose request it was; empty if that is not known.
+        line: ``file:line`` of the site's or the server's code.
+    """
+
+    plugin: str
+    hook: str
+    client: str
+    line: str
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What is the same if another client suffers from it."""
+        return self.plugin, self.hook, self.line
+
+    def __str__(self) -> str:
+        who = f"{self.plugin}.{self.hook}" if self.plugin else self.hook
+        return f"{who} at {self.line}" + (f", for {self.client}" if self.client else "")
+
+
+#: Called with plugin, hook and seconds, in the serving thread.
+BlockedHook = Callable[[str, str, float], None]
+
+
+@dataclass
+class _Tally:
+    seconds: float = 0.0
+    times: int = 0
+    told_at: float | None = None
+
+
+class Watchdog:
+    """Watches the thread that starts it.
+
+    Attributes:
+        seconds: (plugin, hook) -> for how long it has blocked, in all.
+    """
+
+    def __init__(self, max_blocking: float) -> None:
+        """`max_blocking` in seconds; 0 watches nothing."""
+        self._max_blocking = max_blocking
+        self._hooks: list[BlockedHook] = []
+        self._tallies: dict[tuple[str, str, str], _Tally] = {}
+        self._found: deque[tuple[Culprit, float]] = deque()
+        self._turns = 0
+        self._is_stopped = False
+        self._thread_id = 0
+        self._watchers: tuple[Any, ...] = ()
+        self.seconds: dict[tuple[str, str], float] = {}
+
+    def on_blocked(self, hook: BlockedHook) -> None:
+        """Have `hook` called whenever somebody has blocked."""
+        self._hooks.append(hook)
+
+    def start(self) -> None:
+        """Watch the calling thread, in this process: to be called after a fork."""
+        if not self._max_blocking:
+            return
+        loop = gevent.get_hub().loop
+        turn, wake = loop.prepare(ref=False), loop.async_(ref=False)
+        turn.start(self._turn)
+        wake.start(self._tell)
+        self._watchers = (turn, wake)
+        self._thread_id = _get_ident()
+        _start_new_thread(self._watch, (wake,))
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._is_stopped = True
+        watchers, self._watchers = self._watchers, ()
+        for watcher in watchers:
+            watcher.stop()
+
+    def _turn(self) -> None:
+        self._turns += 1
+
+    # -- in the thread that watches
+
+    def _watch(self, wake: Any) -> None:
+        suspect: tuple[int, FrameType] | None = None
+        culprit: Culprit | None = None
+        since = 0.0
+        while not self._is_stopped:
+            _sleep(self._max_blocking / LOOKS)
+            now = _monotonic()
+            frame = sys._current_frames().get(self._thread_id)
+            if frame is None:
+                return
+            turns = self._turns
+            seen = (turns, _outermost(frame))
+            if suspect is not None and seen[0] == suspect[0] and seen[1] is suspect[1]:
+                if culprit is None and now - since >= self._max_blocking and not _is_waiting(frame):
+                    culprit = _identify(frame)
+            else:
+                if culprit is not None:
+                    self._found.append((culprit, now - since))
+                    wake.send()
+                suspect, culprit, since = seen, None, now
+            del frame, seen
+
+    # -- in the thread that serves
+
+    def _tell(self) -> None:
+        while self._found:
+            culprit, seconds = self._found.popleft()
+            name = (culprit.plugin, culprit.hook)
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+            for hook in self._hooks:
+                hook(*name, seconds)
+            tally = self._tallies.setdefault(culprit.place, _Tally())
+            tally.seconds += seconds
+            tally.times += 1
+            now = _monotonic()
+            if tally.told_at is None or now - tally.told_at >= COMPLAINT_SECONDS:
+                tally.told_at = now
+                log.warning(
+                    "Nobody else was served for %.1f s because of %s (%.1f s in %d times so far); see [gevent] "
+                    "max_blocking",
+                    *(seconds, culprit, tally.seconds, tally.times),
+                )
+
+
+def _is_waiting(frame: FrameType) -> bool:
+    """Whether this is the event loop itself, which waits for something to happen."""
+    return _outermost(frame).f_code.co_filename.startswith(str(Path(gevent.__file__).parent))
+
+
+def _frames(frame: FrameType) -> Iterator[FrameType]:
+    """From the innermost to the outermost."""
+    found: FrameType | None = frame
+    while found is not None:
+        yield found
+        found = found.f_back
+
+
+def _outermost(frame: FrameType) -> FrameType:
+    while frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def _identify(frame: FrameType) -> Culprit:
+    plugin = hook = client = line = function = ""
+    for current in _frames(frame):
+        code = current.f_code
+        if not line and not code.co_filename.startswith(_LIBRARIES):
+            line, function = f"{code.co_filename}:{current.f_lineno}", code.co_qualname
+        owner = current.f_locals.get("self")
+        if isinstance(owner, Plugin):
+            # The outermost method of the innermost plugin is what was called.
+            if plugin and plugin != owner.name:
+                break
+            plugin, hook = owner.name, code.co_name
+        if not client:
+            client = next(
+                (value.hostname for value in current.f_locals.values() if isinstance(value, ClientMetadata)), ""
+            )
+    return Culprit(plugin, hook or function or frame.f_code.co_name, client, line or "unknown code")
