@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
+from geventcore.core.shared_work import Looking, SharedWork
 from geventcore.errors import (
     FAULT_CRITICAL,
     FAULT_OTHER,
@@ -57,6 +58,15 @@ class CoreMethods:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._renders: SharedWork[XMLText] = SharedWork(self._may_be_outdated)
+        core.metadata.cache.add_expire_hook(self._forget_renders)
+
+    def _may_be_outdated(self) -> bool:
+        """Whether there are changes of the repository that a render which is under way cannot have seen."""
+        return self._core.lock.has_waiting_writers or self._core.file_monitor.pending()
+
+    def _forget_renders(self, tags: tuple[str, ...], exact: bool, count: int) -> None:
+        self._renders.outdate(tags[1] if len(tags) > 1 else None)
 
     # -- who calls
 
@@ -71,7 +81,9 @@ class CoreMethods:
 
     def client_metadata(self, address: Address, cleanup_cache: bool = False) -> ClientMetadata:
         """The full metadata of the client that calls; a critical fault if there are none."""
-        client = self.resolve_client(address, cleanup_cache)
+        return self._metadata_of(self.resolve_client(address, cleanup_cache))
+
+    def _metadata_of(self, client: str) -> ClientMetadata:
         try:
             return self._core.build_metadata(client)
         except MetadataError as err:
@@ -119,8 +131,9 @@ class CoreMethods:
     def receive_probe_data(self, address: Address, probe_data: str) -> bool:
         """Take the results of probes, as a document whose children have ``source``, ``name`` and text. Returns true."""
         core = self._core
+        client = self.resolve_client(address)
         with core.lock.shared():
-            metadata = self.client_metadata(address)
+            metadata = self._metadata_of(client)
         if core.plugin_context.cache_mode == "cautious":
             core.shared_state.expire_metadata(metadata.hostname)
         try:
@@ -142,6 +155,7 @@ class CoreMethods:
             except Exception as err:
                 log_failure(plugin, "receive_data", metadata, err)
                 raise critical(f"Failed to process the probe data of {metadata.hostname}: {err}") from err
+        self._renders.outdate(client)
         return True
 
     @exposed("GetDecisionList")
@@ -153,9 +167,13 @@ class CoreMethods:
     @exposed("GetConfig")
     def get_config(self, address: Address) -> XMLText:
         """Get the client's configuration, an ASCII document without a declaration."""
+        client = self.resolve_client(address)
+        return self._renders.get(client, lambda looking: self._render(client, looking))
+
+    def _render(self, client: str, looking: Looking) -> XMLText:
         core = self._core
-        with core.render_slot(), core.lock.shared():
-            return XMLText(etree.tostring(build_configuration(core, self.client_metadata(address))))
+        with core.lock.shared(), looking():
+            return XMLText(etree.tostring(build_configuration(core, self._metadata_of(client))))
 
     @exposed("RecvStats")
     def receive_statistics(self, address: Address, statistics: str) -> bool:

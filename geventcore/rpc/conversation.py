@@ -103,14 +103,15 @@ class Conversation:
         self._head: http1.RequestHead | None = None
         self._steps: list[Step] = []
         self._is_unused = True
+        self._is_writing = False
         self._body_received = 0
         #: Whether a request was answered by its head alone, so that its body is still on its way.
         self.left_unread = False
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request has begun that is not answered."""
-        return self._head is None and self._parser.idle and not self._steps
+        """Whether no request has begun whose answer is not sent."""
+        return self._head is None and self._parser.idle and not self._steps and not self._is_writing
 
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``b""`` if the peer has closed."""
@@ -135,7 +136,9 @@ class Conversation:
                 log.warning("%s: bad request: %s", self._peer, err)
                 self.left_unread = True
                 self._respond(error_response(err.status), keep_alive=False)
-        return self._steps.pop(0)
+        step = self._steps.pop(0)
+        self._is_writing = isinstance(step, Write)
+        return step
 
     def _advance(self) -> None:
         event = self._parser.next_event()

@@ -54,7 +54,7 @@ def test_who_may_not_go_is_passed_over_and_keeps_its_place() -> None:
     for address in "abc":
         queue.add(address, address, urgent=False)
     assert queue.take(lambda item: item != "a") == "b"
-    assert queue.take(lambda item: False) is None
+    assert queue.take(lambda _: False) is None
     assert drained(queue) == ["a", "c"]
 
 

@@ -109,7 +109,7 @@ class Places:
         """End some connections that want nothing; returns how many."""
         latest = time.monotonic() - QUIET_SECONDS
         for places in sorted(self._by_address.values(), key=len, reverse=True):
-            quiet = []
+            quiet: list[Quiet] = []
             for place in places:
                 if place.since > latest or len(quiet) == BATCH:
                     break

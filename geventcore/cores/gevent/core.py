@@ -117,7 +117,9 @@ class GeventCore(PreforkCore):
     def track(self, connection: Abortable, conversation: Conversation | None) -> None:
         """See `NetworkCore.track`; tells also when the connection wants nothing."""
         super().track(connection, conversation)
-        place = self._places[gevent.getcurrent()]
+        place = self._places.get(gevent.getcurrent())
+        if place is None:
+            return
         if conversation is not None:
             place.quiet = lambda: connection if conversation.is_idle else None
         elif isinstance(connection, TLSStream):
@@ -149,4 +151,3 @@ class GeventCore(PreforkCore):
         elif now - self._computing_since > SLICE_SECONDS:
             self._computing = None
             self._slots.breathe()
-

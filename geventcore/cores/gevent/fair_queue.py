@@ -73,7 +73,7 @@ class FairQueue(Generic[T]):
         (self._urgent if urgent else self._others).add(address, item, self._clock())
         self._length += 1
 
-    def take(self, may_go: Callable[[T], bool] = lambda item: True) -> T | None:
+    def take(self, may_go: Callable[[T], bool] = lambda _: True) -> T | None:
         """The item whose turn it is among those that `may_go`; None if there is none."""
         urgent, other = self._urgent.first(may_go), self._others.first(may_go)
         rounds, found = (self._urgent, urgent) if urgent is not None else (self._others, other)

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
+import sysconfig
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from typing import Any
 import gevent
 from gevent.monkey import get_original
 
+import geventcore
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 
@@ -36,13 +38,15 @@ log = logging.getLogger(__name__)
 LOOKS = 4
 #: A place is named once in this time, in seconds.
 COMPLAINT_SECONDS = 60.0
-#: Code of these is not anybody's own: the line that called it says more.
-_LIBRARIES = tuple({str(Path(module.__file__ or "").parent) for module in (threading, gevent)} | {sys.prefix, "<frozen"})
+_GEVENT = str(Path(gevent.__file__).parent)
+_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
+_OWN = str(Path(geventcore.__file__).parent)
 
 _sleep: Callable[[float], None] = get_original("time", "sleep")
 _monotonic: Callable[[], float] = get_original("time", "monotonic")
 _start_new_thread: Callable[..., int] = get_original("_thread", "start_new_thread")
 _get_ident: Callable[[], int] = get_original("_thread", "get_ident")
+_process_time: Callable[[], float] = time.process_time
 
 
 @dataclass(frozen=True)
@@ -130,26 +134,31 @@ class Watchdog:
     # -- in the thread that watches
 
     def _watch(self, wake: Any) -> None:
-        suspect: tuple[int, FrameType] | None = None
+        suspect: FrameType | None = None
         culprit: Culprit | None = None
-        since = 0.0
+        looked, computed = _monotonic(), _process_time()
+        since, turns = looked, -1
         while not self._is_stopped:
             _sleep(self._max_blocking / LOOKS)
-            now = _monotonic()
+            now, cpu = _monotonic(), _process_time()
             frame = sys._current_frames().get(self._thread_id)
             if frame is None:
                 return
-            turns = self._turns
-            seen = (turns, _outermost(frame))
-            if suspect is not None and seen[0] == suspect[0] and seen[1] is suspect[1]:
-                if culprit is None and now - since >= self._max_blocking and not _is_waiting(frame):
-                    culprit = _identify(frame)
-            else:
+            has_turned, turns = self._turns != turns, self._turns
+            outermost = _outermost(frame)
+            # Whoever holds the interpreter's lock keeps this thread from looking; a busy machine may do that, too.
+            was_kept_from_looking = min(now - looked, cpu - computed) >= self._max_blocking
+            if has_turned or outermost is not suspect:
                 if culprit is not None:
                     self._found.append((culprit, now - since))
                     wake.send()
-                suspect, culprit, since = seen, None, now
-            del frame, seen
+                suspect, culprit, since = outermost, None, now
+                if was_kept_from_looking and not has_turned:
+                    since = looked
+            if culprit is None and now - since >= self._max_blocking and not _is_waiting(outermost):
+                culprit = _identify(frame)
+            looked, computed = now, cpu
+            del frame, outermost
 
     # -- in the thread that serves
 
@@ -173,11 +182,6 @@ class Watchdog:
                 )
 
 
-def _is_waiting(frame: FrameType) -> bool:
-    """Whether this is the event loop itself, which waits for something to happen."""
-    return _outermost(frame).f_code.co_filename.startswith(str(Path(gevent.__file__).parent))
-
-
 def _frames(frame: FrameType) -> Iterator[FrameType]:
     """From the innermost to the outermost."""
     found: FrameType | None = frame
@@ -192,20 +196,29 @@ def _outermost(frame: FrameType) -> FrameType:
     return frame
 
 
+def _is_waiting(outermost: FrameType) -> bool:
+    """Whether this is the event loop itself, which waits for something to happen."""
+    return outermost.f_code.co_filename.startswith(_GEVENT)
+
+
+def _is_library(filename: str) -> bool:
+    """Whether code is nobody's own, so that the line which called it says more."""
+    if filename.startswith(_OWN):
+        return False
+    return filename.startswith((_STANDARD_LIBRARY, "<frozen")) or "site-packages" in filename
+
+
 def _identify(frame: FrameType) -> Culprit:
     plugin = hook = client = line = function = ""
     for current in _frames(frame):
         code = current.f_code
-        if not line and not code.co_filename.startswith(_LIBRARIES):
-            line, function = f"{code.co_filename}:{current.f_lineno}", code.co_qualname
-        owner = current.f_locals.get("self")
-        if isinstance(owner, Plugin):
+        if not line and not _is_library(code.co_filename):
+            line, function = f"{code.co_filename}:{current.f_lineno}", code.co_name
+        values = current.f_locals
+        owner = values.get("self")
+        if isinstance(owner, Plugin) and plugin in ("", owner.name):
             # The outermost method of the innermost plugin is what was called.
-            if plugin and plugin != owner.name:
-                break
             plugin, hook = owner.name, code.co_name
         if not client:
-            client = next(
-                (value.hostname for value in current.f_locals.values() if isinstance(value, ClientMetadata)), ""
-            )
+            client = next((value.hostname for value in values.values() if isinstance(value, ClientMetadata)), "")
     return Culprit(plugin, hook or function or frame.f_code.co_name, client, line or "unknown code")
