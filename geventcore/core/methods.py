@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 Address = tuple[Any, ...]
 
+#: What processes tell each other about a client that has sent something which its configuration may depend on.
+OUTDATED = "core:outdated"
+
 
 def critical(message: str) -> RPCError:
     """A failure that ends a client's run."""
@@ -60,6 +63,7 @@ class CoreMethods:
         self._core = core
         self._renders: SharedWork[XMLText] = SharedWork(self._may_be_outdated)
         core.metadata.cache.add_expire_hook(self._forget_renders)
+        core.bus.subscribe(OUTDATED, self._renders.outdate)
 
     def _may_be_outdated(self) -> bool:
         """Whether there are changes of the repository that a render which is under way cannot have seen."""
@@ -156,6 +160,7 @@ class CoreMethods:
                 log_failure(plugin, "receive_data", metadata, err)
                 raise critical(f"Failed to process the probe data of {metadata.hostname}: {err}") from err
         self._renders.outdate(client)
+        core.bus.tell(OUTDATED, client)
         return True
 
     @exposed("GetDecisionList")

@@ -22,7 +22,6 @@ from lxml import etree
 
 from geventcore.core.base import Core
 from geventcore.core.channel import Channel
-from geventcore.core.methods import CoreMethods
 from geventcore.errors import CoreInitError, GeventcoreError, MetadataError, ValidationError
 from geventcore.log import reopen_log_files
 from geventcore.options.settings import LoadedSettings
@@ -88,7 +87,8 @@ class ChildCore(Core):
         elif order == "statistics":
             return {"statistics": self.timings.snapshot()}, b""
         elif order == "debug":
-            CoreMethods(self).set_debug(("127.0.0.1", 0), head["value"])
+            value = bool(head["value"])
+            self.set_debug(plugins=value, file_monitor=value, core=value)
         elif order == "reload":
             self.reload_settings()
         elif order == "reopen logs":
