@@ -62,8 +62,11 @@ class CoreMethods:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._renders: SharedWork[XMLText] = SharedWork(self._may_be_outdated)
-        core.metadata.cache.add_expire_hook(self._forget_renders)
-        core.bus.subscribe(OUTDATED, self._renders.outdate)
+
+    def follow_changes(self) -> None:
+        """Learn what renders that are under way cannot have seen; called once, by the server that is called."""
+        self._core.metadata.cache.add_expire_hook(self._forget_renders)
+        self._core.bus.subscribe(OUTDATED, self._renders.outdate)
 
     def _may_be_outdated(self) -> bool:
         """Whether there are changes of the repository that a render which is under way cannot have seen."""

@@ -96,6 +96,7 @@ class NetworkCore(Core):
         self.tls = self._load_tls()
         self.listeners: list[socket.socket] = []
         self.methods = self.make_methods()
+        self.methods.follow_changes()
         self.service = Service(
             MethodTable(),
             AccessControl(lambda: self.plugins.by_type(ClientACLs), self.methods.client_metadata),
