@@ -19,6 +19,7 @@ RUNTIME_EXTRAS = {
     "ldap": ["ldap3>=2.9"],
     "mysql": [*DATABASE, "PyMySQL>=1.1"],
     "postgresql": [*DATABASE, "psycopg[binary]>=3.1.18"],
+    "redis": ["redis>=5.0"],
     "ssh": ["bcrypt>=3.1.5"],
     "templates": ["Genshi>=0.7.7", "Jinja2>=3.1"],
     "tornado": ["tornado>=6.4"],

@@ -42,6 +42,10 @@ class PluginExecutionError(PluginError):
     """A plugin cannot do what it was asked for: an entry cannot be bound, a file cannot be written."""
 
 
+class StatisticsNotStored(PluginError):
+    """What a client reported can neither be stored nor kept for later; the call gets a fault."""
+
+
 class ValidationError(PluginError):
     """A validator refuses the structures or the bound configuration of a client; the call gets a fault."""
 

@@ -36,6 +36,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "geventcore.cli.db:command",
         "Check the database, and make or change its tables.",
     ),
+    "reports": ("geventcore.cli.reports:command", "Show what clients have reported."),
+    "report-collector": (
+        "geventcore.cli.report_collector:command",
+        "Store reports that servers have put into a directory or into Redis.",
+    ),
     "simulate": ("geventcore.cli.simulate:command", "Let many simulated clients call a server."),
     "demo": ("geventcore.cli.demo:command", "Try a server with a sample repository, on this machine only."),
     "completion": ("geventcore.cli.completion:command", "Print a script that makes a shell complete commands."),

@@ -18,6 +18,7 @@ from geventcore.errors import (
     GeventcoreError,
     MetadataError,
     RPCError,
+    StatisticsNotStored,
 )
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import ClientRunHooks, Probing, Statistics
@@ -185,7 +186,7 @@ class CoreMethods:
 
     @exposed("RecvStats")
     def receive_statistics(self, address: Address, statistics: str) -> bool:
-        """Take the report of a run, a document with a ``Statistics`` element. Returns true."""
+        """Take the report of a run, a document with a ``Statistics`` element. Returns true if it is stored."""
         core = self._core
         try:
             root = parse_upload(statistics)
@@ -196,10 +197,17 @@ class CoreMethods:
             raise RPCError(FAULT_OTHER, "The statistics have no Statistics element")
         with core.lock.shared():
             metadata = self.client_metadata(address)
+        not_stored: StatisticsNotStored | None = None
         if element.get("version", "") >= "2.0":
             for plugin in core.plugins.by_type(Statistics):
                 with guarded(plugin, "process_statistics", metadata):
-                    plugin.process_statistics(metadata, root)
+                    try:
+                        plugin.process_statistics(metadata, root)
+                    except StatisticsNotStored as err:
+                        log_failure(plugin, "process_statistics", metadata, err)
+                        not_stored = err
+        if not_stored is not None:
+            raise RPCError(FAULT_OTHER, str(not_stored))
         log.info("Client %s reported state %s", metadata.hostname, element.get("state"))
         run_hooks(core.plugins.by_type(ClientRunHooks), "end_statistics", metadata, core.timings, core.statistics_name)
         return True

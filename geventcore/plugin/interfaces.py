@@ -144,7 +144,10 @@ class Statistics(ABC):
 
     @abstractmethod
     def process_statistics(self, metadata: ClientMetadata, data: etree._Element) -> None:
-        """Take the root of an upload, which has a ``Statistics`` descendant. When this returns it is stored."""
+        """Take the root of an upload, which has a ``Statistics`` descendant. When this returns it is stored.
+
+        `StatisticsNotStored` makes the call fail, so that the client sends it again, or says that it could not.
+        """
 
 
 class Threaded(ABC):

@@ -34,6 +34,7 @@ PLUGINS: dict[str, str] = {
     "Probes": "geventcore.plugins.probes:Probes",
     "Properties": "geventcore.plugins.properties:Properties",
     "PuppetENC": "geventcore.plugins.puppet_enc:PuppetENC",
+    "Reporting": "geventcore.plugins.reporting:Reporting",
     "Rules": "geventcore.plugins.rules:Rules",
     "SEModules": "geventcore.plugins.semodules:SEModules",
     "SSHbase": "geventcore.plugins.sshbase:SSHbase",

@@ -110,4 +110,6 @@ PROBE_GROUP = Table(
 
 def all_tables() -> MetaData:
     """`METADATA` when every module with tables has been imported."""
+    from geventcore.storage import report_tables  # noqa: F401 - it declares tables
+
     return METADATA

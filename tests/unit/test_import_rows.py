@@ -41,6 +41,7 @@ OWNERS = {
     "genshi": {"templating"},
     "jinja2": {"templating"},
     "click": {"cli"},
+    "redis": {"reporting"},
 }
 
 

@@ -1,0 +1,138 @@
+"""``geventcore report-collector``: stores what servers have put into a directory or into Redis."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+import click
+
+from geventcore.cli.common import start_logging, with_settings
+from geventcore.core import daemon
+from geventcore.core.databases import Databases, require_libraries
+from geventcore.core.network_options import PID_FILE
+from geventcore.core.service_manager import ServiceManager
+from geventcore.core.signals import REOPENING_LOGS, TERMINATING, SignalQueue
+from geventcore.errors import DatabaseUnavailable, GeventcoreError
+from geventcore.log import reopen_log_files
+from geventcore.options import LoadedSettings
+from geventcore.options.common import GROUP, REPOSITORY, UMASK, USER
+from geventcore.reporting.options import MAX_CHILDREN, REPORTING_OPTIONS, TRANSPORT
+from geventcore.reporting.transports import TransportContext, transport_class
+
+log = logging.getLogger(__name__)
+
+#: How long the end waits for what is under way, in seconds: a little longer than a call to the database may take.
+PATIENCE_SECONDS = 25.0
+
+
+@click.command()
+@with_settings(PID_FILE, MAX_CHILDREN)
+def command(settings: LoadedSettings) -> int:
+    """Store what servers have put into a directory or into Redis.
+
+    It is for the transports LocalFilesystem and RedisTransport; with DirectStore the server stores reports itself. It
+    stays in the foreground unless -D names a pid file. SIGTERM ends it when the reports that are under way are stored;
+    SIGUSR1 reopens the log file. While the database is gone it waits for it.
+    """
+    require_libraries()
+    from geventcore.reporting.collector import Collector
+    from geventcore.reporting.delivery import DatabaseSink
+    from geventcore.reporting.retention import remove_old_reports
+    from geventcore.storage.database import call_directly
+
+    settings.options.add(*REPORTING_OPTIONS)
+    settings.check()
+    start_logging(settings, server=True)
+    name = settings[TRANSPORT]
+    databases = Databases(lambda: settings, call_directly)
+    context = TransportContext(
+        lambda: settings,
+        Path(settings[REPOSITORY]) / "Reporting" / name,
+        databases.reporting,
+        call_directly,
+    )
+    source = transport_class(name).make_source(context)
+    process = _Process(settings)
+    try:
+        process.become()
+        try:
+            databases.reporting()
+        except DatabaseUnavailable as err:
+            log.error("The database is not there yet: %s", err)
+        collector = Collector(
+            source,
+            DatabaseSink(databases.reporting),
+            max(1, settings[MAX_CHILDREN]),
+            lambda: remove_old_reports(databases.reporting(), settings),
+        )
+        collector.start()
+        log.info("Collecting reports of %s", name)
+        process.serve()
+        if not collector.stop(PATIENCE_SECONDS):
+            log.warning("What was under way is left to the next collector")
+            process.end()
+            logging.shutdown()
+            os._exit(0)
+        databases.close()
+    except GeventcoreError as err:
+        process.failed(err)
+        raise
+    finally:
+        process.end()
+    return 0
+
+
+class _Process:
+    """The collector as a process: in the background or not, with signals."""
+
+    def __init__(self, settings: LoadedSettings) -> None:
+        self._settings = settings
+        self._signals = SignalQueue()
+        self._service_manager = ServiceManager()
+        self._pid_file: daemon.PidFile | None = None
+        self._start_report: daemon.StartReport | None = None
+        self._ended = threading.Event()
+
+    def become(self) -> None:
+        """Detach if there shall be a pid file, and catch signals."""
+        settings = self._settings
+        path = settings[PID_FILE]
+        if path is None:
+            os.umask(settings[UMASK])
+        else:
+            identity = daemon.Identity(settings[USER], settings[GROUP], settings[UMASK])
+            self._pid_file = daemon.PidFile(path, identity)
+            self._start_report = daemon.detach()
+            self._pid_file.write()
+            daemon.drop_privileges(identity)
+        self._signals.install()
+
+    def serve(self) -> None:
+        """Say that all is well, and return when a signal ends the process."""
+        if self._start_report is not None:
+            self._start_report.send("")
+        self._service_manager.ready()
+        while True:
+            received = self._signals.wait()
+            if received in TERMINATING:
+                log.info("Told to end by signal %d", received)
+                self._service_manager.stopping()
+                return
+            if received == REOPENING_LOGS:
+                reopen_log_files()
+
+    def failed(self, err: Exception) -> None:
+        """Tell whoever started the process what is wrong."""
+        if self._start_report is not None:
+            self._start_report.send(str(err))
+
+    def end(self) -> None:
+        """Give back signals and the pid file. May be called twice."""
+        if not self._ended.is_set():
+            self._ended.set()
+            self._signals.restore()
+            if self._pid_file is not None:
+                self._pid_file.remove()

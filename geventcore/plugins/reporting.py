@@ -1,0 +1,153 @@
+"""Reporting: keeps what clients report at the end of a run (docs: reference/plugins/reporting)."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import socket
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lxml import etree
+
+from geventcore.errors import (
+    ConfigError,
+    GeventcoreError,
+    PluginExecutionError,
+    PluginInitError,
+    StatisticsNotStored,
+    StorageError,
+)
+from geventcore.options import Option
+from geventcore.plugin.base import Plugin
+from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.context import PluginContext
+from geventcore.plugin.interfaces import PullSource, Statistics, Threaded
+from geventcore.reporting.options import FILE_LIMIT, REPORTING_OPTIONS, TRANSPORT
+from geventcore.reporting.parsing import parse_interaction
+from geventcore.reporting.transports import TransportContext, transport_class
+from geventcore.storage.report_model import EntryKind, EntryState
+
+if TYPE_CHECKING:
+    from geventcore.storage.database import Database
+    from geventcore.storage.report_model import Interaction
+
+
+class Reporting(Plugin, Statistics, PullSource, Threaded):
+    """Hands what clients report to a transport, and answers questions about it."""
+
+    options: ClassVar[tuple[Option[Any], ...]] = REPORTING_OPTIONS
+    remote_methods: ClassVar[tuple[str, ...]] = (*Plugin.remote_methods, "Ping", "GetExtra", "GetCurrentEntry")
+
+    def __init__(self, context: PluginContext) -> None:
+        super().__init__(context)
+        self._server = socket.gethostname()
+        name = context.settings[TRANSPORT]
+        try:
+            self._transport = transport_class(name)(
+                TransportContext(
+                    lambda: context.settings, self.directory / name, lambda: context.reporting_database, context.offload
+                )
+            )
+        except ConfigError as err:
+            raise PluginInitError(str(err)) from err
+
+    def start_threads(self) -> None:
+        """Start what the transport does besides."""
+        self._transport.start()
+
+    def shutdown(self) -> None:
+        """End the transport; whatever it has taken is kept."""
+        super().shutdown()
+        self._transport.shutdown()
+
+    def process_statistics(self, metadata: ClientMetadata, data: etree._Element) -> None:
+        """Take a report; see `Statistics`."""
+        started = time.monotonic()
+        interaction = parse_interaction(
+            metadata,
+            data,
+            timestamp=time.time_ns() // 1_000_000,
+            server=self._server,
+            file_limit=self.context.settings[FILE_LIMIT],
+        )
+        try:
+            self._transport.store(interaction)
+        except StatisticsNotStored:
+            raise
+        except Exception as err:
+            if not isinstance(err, GeventcoreError):
+                self.log.exception("%s: the report cannot be stored", metadata.hostname)
+            raise StatisticsNotStored(f"the report of {metadata.hostname} cannot be stored: {err}") from err
+        self.context.measure("Reporting:process_statistics", time.monotonic() - started)
+
+    # -- questions
+
+    def _database(self) -> Database:
+        try:
+            return self.context.reporting_database
+        except (ConfigError, StorageError) as err:
+            raise PluginExecutionError(f"reports cannot be read: {err}") from err
+
+    def _last_interaction(self, client: str) -> Interaction:
+        from geventcore.storage.report_queries import last_interaction
+
+        try:
+            found = self._database().read(lambda connection: last_interaction(connection, client), snapshot=True)
+        except StorageError as err:
+            raise PluginExecutionError(f"reports cannot be read: {err}") from err
+        if found is None:
+            raise PluginExecutionError(f"{client} has not reported yet")
+        return found
+
+    def get_extra(self, client: str) -> list[tuple[str, str, str | None]]:
+        """See `PullSource.get_extra`."""
+        extra = self._last_interaction(client).of_kind(EntryKind.EXTRA)
+        return [(state.tag, state.name, state.get("type")) for state in extra]
+
+    def get_current_entry(
+        self, client: str, entry_tag: str, entry_name: str
+    ) -> tuple[str | None, str | None, str | None, bytes | None]:
+        """See `PullSource.get_current_entry`; `PluginExecutionError` if the last report does not tell."""
+        interaction = self._last_interaction(client)
+        for kind in (EntryKind.BAD, EntryKind.EXTRA, EntryKind.MODIFIED):
+            for state in interaction.of_kind(kind):
+                if (state.tag, state.name) == (entry_tag, entry_name):
+                    return (*_ownership(state), _content_of(client, state))
+        raise PluginExecutionError(f"the last report of {client} says nothing about {entry_tag}:{entry_name}")
+
+    # -- remote methods; the names are Bcfg2's
+
+    def Ping(self) -> str:  # noqa: N802
+        """Tell that the plugin is there."""
+        return "Pong"
+
+    def GetExtra(self, client: str) -> list[tuple[str, str, str | None]]:  # noqa: N802
+        """The entries that a client has and its configuration does not: ``[tag, name, type]``."""
+        return self.get_extra(client)
+
+    def GetCurrentEntry(  # noqa: N802
+        self, client: str, entry_type: str, entry_name: str
+    ) -> tuple[str | None, str | None, str | None, bytes | None]:
+        """How an entry is on a client: ``[owner, group, mode, content]``."""
+        return self.get_current_entry(client, entry_type, entry_name)
+
+
+def _ownership(state: EntryState) -> tuple[str | None, str | None, str | None]:
+    values = dict(state.attributes)
+    owner, group, mode = (values.get(f"current_{name}") or values.get(name) for name in ("owner", "group", "mode"))
+    return owner, group, mode
+
+
+def _content_of(client: str, state: EntryState) -> bytes | None:
+    """What a file holds on a client; None if it holds what it should, or is no file."""
+    if (state.get("sensitive") or "").lower() == "true":
+        raise PluginExecutionError(f"{state.label} is sensitive: its content on {client} was not stored")
+    content = state.content
+    if content is None:
+        return None
+    if content.kind == "content":
+        return base64.b64decode(content.data)
+    if content.kind == "diff":
+        return "\n".join(difflib.restore(content.data.split("\n"), 1)).encode()
+    raise PluginExecutionError(f"{state.label}: what {client} has is not stored exactly ({content.kind})")

@@ -1,0 +1,54 @@
+"""DirectStore: the server stores reports itself. Those that come at the same time share a transaction."""
+
+from __future__ import annotations
+
+import logging
+
+from geventcore.errors import ConfigError, DatabaseUnavailable, StorageError
+from geventcore.options import Settings
+from geventcore.reporting.delivery import DatabaseSink
+from geventcore.reporting.journal import JournaledSink
+from geventcore.reporting.retention import remove_old_reports
+from geventcore.reporting.transports import Transport, TransportContext
+from geventcore.storage.config import reporting_config
+from geventcore.storage.migration import SchemaState, require_current, schema_version
+from geventcore.storage.report_model import Interaction
+
+log = logging.getLogger(__name__)
+
+
+def check_database(settings: Settings) -> None:
+    """`ConfigError` if reports could never be stored. A database that is gone may come back; a new file is made later,
+    by the process that serves."""
+    config = reporting_config(settings)
+    try:
+        version = schema_version(config)
+        if not (config.is_file and version.state is SchemaState.EMPTY):
+            require_current(version, config)
+    except DatabaseUnavailable as err:
+        log.warning("Reports will wait until the database is there: %s", err)
+    except StorageError as err:
+        raise ConfigError(str(err)) from err
+
+
+class DirectStore(Transport):
+    """Stores reports in the database, or in a journal while that is gone."""
+
+    def __init__(self, context: TransportContext) -> None:
+        super().__init__(context)
+        check_database(context.settings())
+        self._journaled = JournaledSink(
+            DatabaseSink(context.database), context, lambda: remove_old_reports(context.database(), context.settings())
+        )
+
+    def store(self, interaction: Interaction) -> None:
+        """See `Transport.store`."""
+        self._journaled.store(interaction)
+
+    def start(self) -> None:
+        """Store what the last server has left."""
+        self._journaled.start()
+
+    def shutdown(self) -> None:
+        """End the thread."""
+        self._journaled.shutdown()

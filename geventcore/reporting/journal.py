@@ -1,0 +1,148 @@
+"""What the server does with reports while the database is gone: it keeps them, and stores them when it is back.
+
+As long as reports wait, further ones wait behind them, so that they are stored in the order of their arrival. A thread
+in every process of the server looks after the spool that they share; one of them at a time empties it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from geventcore.errors import DatabaseUnavailable, StatisticsNotStored
+from geventcore.reporting.batching import Batcher
+from geventcore.reporting.delivery import OUTAGES, Sink, deliver
+from geventcore.reporting.format import encode
+from geventcore.reporting.options import SPOOL_LIMIT
+from geventcore.reporting.sources import SpoolSource
+from geventcore.reporting.spool import Spool
+from geventcore.reporting.transports import TransportContext
+from geventcore.storage.report_model import Interaction
+
+log = logging.getLogger(__name__)
+
+#: Reports in one transaction at most.
+BATCH_LIMIT = 100
+#: How often the spool is looked at: another process may have put something there and died. In seconds.
+LOOK_SECONDS = 5.0
+#: Pauses between attempts to store what waits, in seconds. An attempt itself may wait for the database.
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 5.0
+#: For how long the end of the server waits for the thread, in seconds.
+JOIN_SECONDS = 2.0
+
+
+class JournaledSink:
+    """Stores reports in a sink, or keeps them until that is possible."""
+
+    def __init__(self, sink: Sink, context: TransportContext, daily: Callable[[], None] | None = None) -> None:
+        """`daily` is called once a day by one of the processes, while nothing waits."""
+        self.spool = Spool(context.directory / "journal", lambda: context.settings()[SPOOL_LIMIT], context.offload)
+        self._sink = sink
+        self._source = SpoolSource(self.spool)
+        self._offload = context.offload
+        self._batcher: Batcher[Interaction] = Batcher(self._store_batch, BATCH_LIMIT)
+        self._is_out = False
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._daily = daily
+        self._next_daily = time.monotonic() + 3600.0
+
+    @property
+    def is_out(self) -> bool:
+        """Whether reports are kept, because they cannot be stored or because others are waiting."""
+        return self._is_out
+
+    # -- taking reports
+
+    def store(self, interaction: Interaction) -> None:
+        """Take a report. `StatisticsNotStored` if it can neither be stored nor kept."""
+        if not self._is_out:
+            try:
+                self._batcher.put(interaction)
+                return
+            except OUTAGES as err:
+                self._begin_outage(err)
+        try:
+            self.spool.put(encode(interaction))
+        except OSError as err:
+            raise StatisticsNotStored(
+                f"the report of {interaction.client} cannot be stored, and cannot be kept either: {err.strerror or err}"
+            ) from err
+
+    def _store_batch(self, interactions: Sequence[Interaction]) -> Sequence[Exception | None]:
+        if self._is_out:
+            # Those who came before have waited for it in vain.
+            raise DatabaseUnavailable("the database is gone")
+        return self._sink.store(interactions)
+
+    def _begin_outage(self, err: Exception) -> None:
+        if not self._is_out:
+            self._is_out = True
+            log.error("Reports are kept in %s until they can be stored: %s", self.spool.directory, err)
+        self._wake.set()
+
+    # -- storing what waits
+
+    def start(self) -> None:
+        """Store what waits from now on; reports that the last server has left come first."""
+        self._is_out = not self._offload(self.spool.is_empty)
+        if self._is_out:
+            log.info("Reports wait in %s to be stored", self.spool.directory)
+            self._wake.set()
+        self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
+        self._thread.start()
+
+    def shutdown(self) -> None:
+        """End the thread; what still waits is stored when the server is started again."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(JOIN_SECONDS)
+        self._source.close()
+
+    def _run(self) -> None:
+        pause = FIRST_PAUSE
+        while not self._stopping.is_set():
+            self._wake.wait(LOOK_SECONDS)
+            self._wake.clear()
+            try:
+                self._empty()
+                self._do_daily()
+                pause = FIRST_PAUSE
+            except OUTAGES as err:
+                log.debug("Reports still wait: %s", err)
+                self._stopping.wait(pause)
+                self._wake.set()
+                pause = min(2 * pause, LONGEST_PAUSE)
+            except Exception:
+                log.exception("Reports that wait cannot be stored")
+                self._stopping.wait(LONGEST_PAUSE)
+
+    def _empty(self) -> None:
+        """Store what waits, if nobody else does it."""
+        stored = 0
+        while not self._stopping.is_set() and not self._offload(self.spool.is_empty):
+            batch = self._offload(self._source.take)
+            if batch is None:
+                # Another process does it; when it has, this one looks again.
+                self._stopping.wait(FIRST_PAUSE)
+                if self._is_out:
+                    self._wake.set()
+                return
+            stored += deliver(batch, self._sink, self._offload)
+        if stored:
+            log.info("%d reports that had waited are stored", stored)
+        if self._is_out and not self._stopping.is_set():
+            self._is_out = False
+            log.info("Reports are stored at once again")
+
+    def _do_daily(self) -> None:
+        if self._daily is None or time.monotonic() < self._next_daily:
+            return
+        self._next_daily = time.monotonic() + 86_400.0
+        if self._offload(self.spool.lock):
+            self._daily()

@@ -1,0 +1,170 @@
+"""RedisTransport: the server puts reports into a list of a Redis server; ``geventcore report-collector`` takes them.
+
+Keys:
+
+* ``bcfg2_statistics``: the list of reports, oldest first.
+* ``bcfg2_statistics:taken:<collector>:<number>``: a batch that a collector has taken and not stored yet.
+* ``bcfg2_statistics:alive:<collector>``: exists as long as the collector lives, and a little longer. What a collector
+  had taken that lives no more goes back to the list.
+
+While the Redis server is gone, reports wait in a journal. How durable they are in Redis is a matter of its own
+configuration.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from geventcore.errors import DatabaseUnavailable, StorageError
+from geventcore.options import Settings
+from geventcore.reporting.format import encode
+from geventcore.reporting.journal import JournaledSink
+from geventcore.reporting.options import REDIS_DB, REDIS_HOST, REDIS_PASSWORD, REDIS_PORT
+from geventcore.reporting.sources import Batch, Source
+from geventcore.reporting.spool import Spool
+from geventcore.reporting.transports import Transport, TransportContext
+from geventcore.storage.report_model import Interaction
+
+LIST = "bcfg2_statistics"
+TAKEN = f"{LIST}:taken:"
+ALIVE = f"{LIST}:alive:"
+
+#: Reports in one batch at most.
+BATCH_LIMIT = 100
+#: How long an answer of Redis may take, in seconds.
+TIMEOUT_SECONDS = 10.0
+#: How long a collector may say nothing before what it has taken goes back, in seconds: longer than storing may take.
+ALIVE_SECONDS = 120
+#: How often dead collectors are looked for, in seconds.
+LOOK_SECONDS = 30.0
+
+
+def connect(settings: Settings) -> Any:
+    """A client for the Redis server that the settings name; it connects when it is used. Types: see redis-py."""
+    return redis.Redis(
+        host=settings[REDIS_HOST],
+        port=settings[REDIS_PORT],
+        db=settings[REDIS_DB],
+        password=settings[REDIS_PASSWORD],
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+    )
+
+
+def _unavailable(err: redis.RedisError) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"the Redis server: {' '.join(str(err).split())}")
+
+
+class RedisSink:
+    """Appends reports to the list."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+
+    def store(self, interactions: Sequence[Interaction]) -> Sequence[StorageError | None]:
+        """See `Sink.store`. All are appended, or none."""
+        try:
+            self._server.rpush(LIST, *map(encode, interactions))
+        except redis.RedisError as err:
+            raise _unavailable(err) from err
+        return [None] * len(interactions)
+
+
+class RedisSource:
+    """Takes reports from the list, and gives them back if nobody stores them."""
+
+    def __init__(self, server: Any, spool: Spool) -> None:
+        """Lines that are no reports go to `spool`."""
+        self._server = server
+        self._spool = spool
+        self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._next_look = 0.0
+
+    def take(self) -> Batch | None:
+        """See `Source.take`; several threads may call it."""
+        try:
+            self._server.set(f"{ALIVE}{self._name}", "1", ex=ALIVE_SECONDS)
+            self._recover()
+            key = f"{TAKEN}{self._name}:{next(self._numbers)}"
+            first = self._server.blmove(LIST, key, 1, "LEFT", "RIGHT")
+            if first is None:
+                return None
+            lines = [first]
+            while len(lines) < BATCH_LIMIT and (line := self._server.lmove(LIST, key, "LEFT", "RIGHT")) is not None:
+                lines.append(line)
+        except redis.RedisError as err:
+            raise _unavailable(err) from err
+        return Batch(lines, lambda: self._acknowledge(key), lambda: self._give_back(key), self._refuse)
+
+    def _acknowledge(self, key: str) -> None:
+        try:
+            self._server.delete(key)
+        except redis.RedisError as err:
+            raise _unavailable(err) from err
+
+    def _give_back(self, key: str) -> None:
+        try:
+            while self._server.lmove(key, LIST, "RIGHT", "LEFT") is not None:
+                pass
+        except redis.RedisError:
+            # Somebody will find that this collector lives no more, or it finds it itself.
+            return
+
+    def _refuse(self, lines: Sequence[bytes]) -> object:
+        return self._spool.refuse(lines)
+
+    def _recover(self) -> None:
+        """Put back what collectors had taken that live no more."""
+        with self._lock:
+            if time.monotonic() < self._next_look:
+                return
+            self._next_look = time.monotonic() + LOOK_SECONDS
+        for key in sorted(key.decode() for key in self._server.scan_iter(f"{TAKEN}*")):
+            collector = key.removeprefix(TAKEN).rpartition(":")[0]
+            if not self._server.exists(f"{ALIVE}{collector}"):
+                self._give_back(key)
+
+    def close(self) -> None:
+        """Say that this collector lives no more."""
+        try:
+            self._server.delete(f"{ALIVE}{self._name}")
+        except redis.RedisError:
+            # It will be noticed in a while anyway.
+            return
+
+
+class RedisTransport(Transport):
+    """Puts reports into the list, or into a journal while Redis is gone."""
+
+    def __init__(self, context: TransportContext) -> None:
+        super().__init__(context)
+        self._journaled = JournaledSink(RedisSink(connect(context.settings())), context)
+
+    def store(self, interaction: Interaction) -> None:
+        """See `Transport.store`."""
+        self._journaled.store(interaction)
+
+    def start(self) -> None:
+        """Append what the last server has left."""
+        self._journaled.start()
+
+    def shutdown(self) -> None:
+        """End the thread."""
+        self._journaled.shutdown()
+
+    @classmethod
+    def make_source(cls, context: TransportContext) -> Source:
+        """The list."""
+        spool = Spool(context.directory, lambda: 0, context.offload)
+        return RedisSource(connect(context.settings()), spool)

@@ -1,0 +1,128 @@
+"""How reports are packed: numbers as few bytes, texts compressed.
+
+A site stores a report of each client every half an hour for years, so the row of a report has to be a few dozen bytes.
+Numbers are varints: seven bits in each byte, the eighth says that more follow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from geventcore.storage.report_model import EntryKind, EntryState, FileContent
+
+DIGEST_BYTES = 16
+#: A detail that is longer is not read: more than any file difference that a site would store.
+MAX_DETAIL_BYTES = 1 << 30
+
+_PLAIN, _COMPRESSED = b"\0", b"\1"
+#: What is shorter does not become shorter by compression.
+_WORTH_COMPRESSING = 80
+
+
+def digest(*parts: Any) -> bytes:
+    """What tells a thing that is stored once from all others."""
+    return hashlib.blake2b(_canonical(parts), digest_size=DIGEST_BYTES).digest()
+
+
+def entry_number(tag: str, name: str) -> int:
+    """A number for an entry that fits a column of 64 bits and an index, however long the name is."""
+    return int.from_bytes(hashlib.blake2b(_canonical([tag, name]), digest_size=8).digest(), "big", signed=True)
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode("utf-8")
+
+
+def pack_numbers(numbers: Iterable[int]) -> bytes:
+    """Numbers that are not negative, one after the other."""
+    packed = bytearray()
+    for number in numbers:
+        while number > 0x7F:
+            packed.append(number & 0x7F | 0x80)
+            number >>= 7
+        packed.append(number)
+    return bytes(packed)
+
+
+def unpack_numbers(packed: bytes) -> list[int]:
+    """The numbers that `pack_numbers` packed."""
+    numbers, number, shift = [], 0, 0
+    for byte in packed:
+        number |= (byte & 0x7F) << shift
+        if byte & 0x80:
+            shift += 7
+        else:
+            numbers.append(number)
+            number = shift = 0
+    return numbers
+
+
+def pack_entries(entries: Mapping[EntryKind, Iterable[int]]) -> bytes:
+    """Kind -> numbers of entry states."""
+    numbers = []
+    for kind in EntryKind:
+        ordered = sorted(set(entries.get(kind, ())))
+        numbers.append(len(ordered))
+        numbers += [number - before for before, number in zip([0, *ordered], ordered, strict=False)]
+    return pack_numbers(numbers) if any(numbers) else b""
+
+
+def unpack_entries(packed: bytes) -> dict[EntryKind, list[int]]:
+    """What `pack_entries` packed; every kind is there."""
+    numbers = iter(unpack_numbers(packed))
+    found: dict[EntryKind, list[int]] = {}
+    for kind in EntryKind:
+        found[kind] = []
+        last = 0
+        for _ in range(next(numbers, 0)):
+            last += next(numbers)
+            found[kind].append(last)
+    return found
+
+
+def pack_stamps(times: Sequence[int]) -> bytes:
+    """Times in milliseconds since the epoch, in the order of their names: the first of all, then distances from it."""
+    if not times:
+        return b""
+    start = min(times)
+    return pack_numbers([start, *(time - start for time in times)])
+
+
+def unpack_stamps(packed: bytes) -> list[int]:
+    """What `pack_stamps` packed."""
+    start, *distances = unpack_numbers(packed) or [0]
+    return [start + distance for distance in distances]
+
+
+def pack_state(state: EntryState) -> bytes:
+    """Everything of an entry's state but its tag and name."""
+    content = state.content
+    values: list[Any] = [
+        dict(state.attributes),
+        [[tag, dict(attributes)] for tag, attributes in state.children],
+        None if content is None else [content.kind, content.data, content.size],
+    ]
+    while values and not values[-1]:
+        del values[-1]
+    text = _canonical(values)
+    compressed = zlib.compress(text, 6) if len(text) > _WORTH_COMPRESSING else text
+    return _COMPRESSED + compressed if len(compressed) < len(text) else _PLAIN + text
+
+
+def unpack_state(tag: str, name: str, packed: bytes) -> EntryState:
+    """What `pack_state` packed."""
+    text = packed[1:]
+    if packed[:1] == _COMPRESSED:
+        text = zlib.decompressobj().decompress(text, MAX_DETAIL_BYTES)
+    attributes, children, content = [*json.loads(text), None, None, None][:3]
+    return EntryState(
+        tag,
+        name,
+        tuple(sorted((attributes or {}).items())),
+        tuple((child, tuple(sorted(values.items()))) for child, values in children or []),
+        FileContent(*content) if content else None,
+    )

@@ -1,0 +1,172 @@
+"""Removing reports, and what nothing refers to any more.
+
+Everything happens in many small transactions: the server goes on storing meanwhile, and an interruption leaves a
+database that is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from sqlalchemy import ColumnElement, Connection, Delete, Table, delete, func, select
+
+from geventcore.storage.database import Database
+from geventcore.storage.report_encoding import unpack_entries
+from geventcore.storage.report_tables import CIRCUMSTANCES, ENTRY_STATE, FINDINGS, HOST, INTERACTION, MEMBERSHIP
+from geventcore.storage.report_writing import chunks, today
+
+#: Rows in one transaction.
+BATCH = 1000
+#: For how many days a row is kept that nothing refers to. A transaction that has just found it is over by then.
+KEPT_DAYS = 2
+
+
+@dataclass(frozen=True)
+class Purge:
+    """Which reports are removed: those for which everything that is set is true.
+
+    Attributes:
+        hostname: only those of this host.
+        before: only those older than this, in milliseconds since the epoch.
+        expired: only those of hosts that are out of service.
+        state: only ``clean`` or ``dirty`` ones, or those with ``modified`` entries.
+    """
+
+    hostname: str | None = None
+    before: int | None = None
+    expired: bool = False
+    state: str | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether that would be all reports."""
+        return self.hostname is None and self.before is None and not self.expired and self.state is None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The same for a query over reports."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.before is not None:
+            conditions.append(INTERACTION.c.timestamp < self.before)
+        if self.state is not None:
+            is_modified = FINDINGS.c.modified > 0
+            matching = is_modified if self.state == "modified" else FINDINGS.c.is_clean.is_(_CLEAN[self.state])
+            conditions.append(INTERACTION.c.findings_id.in_(select(FINDINGS.c.id).where(matching)))
+        return conditions
+
+
+_CLEAN = {"clean": True, "dirty": False}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What has been removed so far: reports, hosts, and rows that nothing refers to."""
+
+    reports: int = 0
+    hosts: int = 0
+    orphans: int = 0
+
+
+def purge(database: Database, what: Purge, day: int | None = None) -> Iterator[Progress]:
+    """Remove reports; after every transaction, how much has been done.
+
+    A host that is left without reports goes if `what` names it, or if hosts out of service are meant. `day` stands for
+    today, in days since the epoch.
+    """
+    progress = Progress()
+    for host in database.read(partial(_hosts, what=what)):
+        count = BATCH
+        while count == BATCH:
+            count = database.write(partial(_remove_reports, host=host, what=what))
+            progress = replace(progress, reports=progress.reports + count)
+            yield progress
+        if what.hostname is not None or what.expired:
+            progress = replace(progress, hosts=progress.hosts + database.write(partial(_remove_host, host=host)))
+            yield progress
+    for count in remove_orphans(database, today() if day is None else day):
+        progress = replace(progress, orphans=progress.orphans + count)
+        yield progress
+
+
+def _hosts(connection: Connection, what: Purge) -> list[int]:
+    query = select(HOST.c.id).order_by(HOST.c.id)
+    if what.hostname is not None:
+        query = query.where(HOST.c.hostname == what.hostname)
+    if what.expired:
+        query = query.where(HOST.c.expired.is_not(None))
+    return list(connection.scalars(query))
+
+
+def _remove_reports(connection: Connection, host: int, what: Purge) -> int:
+    query = select(INTERACTION.c.timestamp).where(INTERACTION.c.host_id == host, *what.conditions())
+    times = list(connection.scalars(query.order_by(INTERACTION.c.timestamp).limit(BATCH)))
+    for chunk in chunks(times):
+        connection.execute(delete(INTERACTION).where(INTERACTION.c.host_id == host, INTERACTION.c.timestamp.in_(chunk)))
+    return len(times)
+
+
+def _remove_host(connection: Connection, host: int) -> int:
+    query = select(func.count()).select_from(INTERACTION).where(INTERACTION.c.host_id == host)
+    if connection.scalar(query):
+        return 0
+    return connection.execute(delete(HOST).where(HOST.c.id == host)).rowcount
+
+
+def remove_orphans(database: Database, day: int) -> Iterator[int]:
+    """Remove what no report has referred to for `KEPT_DAYS`; how many rows each transaction removed."""
+    references = {
+        FINDINGS: INTERACTION.c.findings_id,
+        MEMBERSHIP: INTERACTION.c.membership_id,
+        CIRCUMSTANCES: INTERACTION.c.circumstances_id,
+    }
+    for table, column in references.items():
+        yield from _remove_rows(database, table, _referred(database, column), day)
+    yield from _remove_rows(database, ENTRY_STATE, _referred_states(database), day)
+
+
+def _referred(database: Database, column: ColumnElement[int]) -> set[int]:
+    """The numbers that reports refer to, host by host: a query over all would take longer than queries may."""
+    found: set[int] = set()
+    for host in database.read(partial(_hosts, what=Purge())):
+        found |= database.read(partial(_referred_by, column=column, host=host))
+    return found
+
+
+def _referred_by(connection: Connection, column: ColumnElement[int], host: int) -> set[int]:
+    return set(connection.scalars(select(column).where(INTERACTION.c.host_id == host).distinct()))
+
+
+def _referred_states(database: Database) -> set[int]:
+    found: set[int] = set()
+    last = 0
+    while True:
+        rows = database.read(partial(_entries_after, last=last))
+        for number, entries in rows:
+            last = number
+            for states in unpack_entries(entries).values():
+                found.update(states)
+        if len(rows) < BATCH:
+            return found
+
+
+def _entries_after(connection: Connection, last: int) -> list[tuple[int, bytes]]:
+    query = select(FINDINGS.c.id, FINDINGS.c.entries).where(FINDINGS.c.id > last).order_by(FINDINGS.c.id).limit(BATCH)
+    return [(number, entries) for number, entries in connection.execute(query)]
+
+
+def _remove_rows(database: Database, table: Table, kept: set[int], day: int) -> Iterator[int]:
+    is_old = table.c.used < day - KEPT_DAYS
+    candidates = database.read(partial(_old_rows, table=table, day=day))
+    for chunk in chunks(number for number in candidates if number not in kept):
+        # The day again: a report may have taken one into use since.
+        statement = delete(table).where(table.c.id.in_(chunk), is_old)
+        yield database.write(partial(_delete, statement=statement))
+
+
+def _old_rows(connection: Connection, table: Table, day: int) -> list[int]:
+    return list(connection.scalars(select(table.c.id).where(table.c.used < day - KEPT_DAYS)))
+
+
+def _delete(connection: Connection, statement: Delete) -> int:
+    return connection.execute(statement).rowcount
