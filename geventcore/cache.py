@@ -1,14 +1,14 @@
-"""A cache whose items carry tags.
+"""Caches: `Cache`, whose items carry tags, and `RecentItems`, which keeps what was used last.
 
-An item is stored under a set of tags. `Cache.expire` removes every item that has *all* the given tags, so that one call
-forgets everything about a host, or everything of a kind.
+In a `Cache` an item is stored under a set of tags. `Cache.expire` removes every item that has *all* the given tags, so
+that one call forgets everything about a host, or everything of a kind.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 log = logging.getLogger(__name__)
@@ -58,3 +58,50 @@ class Cache(Generic[ValueT]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+
+
+class RecentItems(Generic[KeyT, ValueT]):
+    """Items of which the ones used last are kept, up to a total size; may be used from any thread.
+
+    There are two generations. New and used items are in the young one; when that has half of the size, it becomes the
+    old one and what the old one has is forgotten. So an item stays while it is used, and looking one up costs little
+    more than a dictionary does.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """`limit`: the total size; 0 keeps nothing."""
+        self.limit = limit
+        self._young: dict[KeyT, tuple[ValueT, int]] = {}
+        self._old: dict[KeyT, tuple[ValueT, int]] = {}
+        self._size = 0
+
+    def get(self, key: KeyT) -> ValueT | None:
+        """The item of a key, or None."""
+        found = self._young.get(key)
+        if found is not None:
+            return found[0]
+        found = self._old.get(key)
+        if found is None:
+            return None
+        self.put(key, *found)
+        return found[0]
+
+    def put(self, key: KeyT, value: ValueT, size: int) -> None:
+        """Keep an item. One that is larger than half of the limit is not kept."""
+        half = self.limit // 2
+        if size > half:
+            return
+        if self._size + size > half:
+            self._old, self._young, self._size = self._young, {}, 0
+        self._young[key] = (value, size)
+        self._size += size
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._young, self._old, self._size = {}, {}, 0
+
+    def __len__(self) -> int:
+        return len(self._young.keys() | self._old.keys())

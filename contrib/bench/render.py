@@ -63,9 +63,7 @@ def measure(repository: Path, rounds: int, profile: bool) -> Cost:
         loaded = time.perf_counter() - start
         names = core.metadata_source().list_clients()
 
-        def build(name: str) -> bytes:
-            return etree.tostring(core.build_configuration(name))
-
+        build = core.write_configuration
         cold = milliseconds(build, names)
         metadata = milliseconds(core.build_metadata, names * rounds)
         warm = milliseconds(build, names * rounds)

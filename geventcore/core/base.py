@@ -35,6 +35,7 @@ from geventcore.log import set_debug as set_log_debug
 from geventcore.metrics.timings import Timings
 from geventcore.options import Option
 from geventcore.options.common import (
+    BOUND_ENTRIES,
     CACHE_MODE,
     FAM_BLOCKING,
     FILEMONITOR,
@@ -56,8 +57,9 @@ from geventcore.plugin.interfaces import (
     Version,
 )
 from geventcore.render.binder import Binder
+from geventcore.render.entry_store import EntryStore
 from geventcore.render.guard import guarded
-from geventcore.render.pipeline import build_configuration, error_document
+from geventcore.render.pipeline import build_configuration, error_document, write_configuration
 from geventcore.specfiles.durable import TEMPORARY_GLOB
 
 log = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ class Core:
         plugins: the loaded plugins.
         file_monitor: tells the plugins about files.
         timings: durations of everything worth counting.
+        entry_store: what is kept from one configuration to the next.
         bus: what other processes of the server are told, and tell.
         databases: opened when they are asked for.
         shared_state: what all processes of the server do together.
@@ -114,6 +117,7 @@ class Core:
         self._complained = 0.0
         self._metadata_source: MetadataSource | None = None
         self._binder: Binder | None = None
+        self.entry_store = EntryStore(settings[BOUND_ENTRIES])
         self.metadata = MetadataService(
             self.metadata_source,
             lambda: self.plugins.by_type(Connector),
@@ -260,6 +264,7 @@ class Core:
         """Read the configuration again. A mistake is logged, and the old settings stay in use."""
         try:
             self.settings = self.settings.reload()
+            self.lock.note_change()
         except ConfigError as err:
             self.complain(f"The configuration is not reloaded: {err}")
             return
@@ -318,6 +323,11 @@ class Core:
         return self._metadata_source
 
     @property
+    def repository_version(self) -> int:
+        """A number that is another one whenever a file, or the settings, may have changed."""
+        return self.lock.changes
+
+    @property
     def binder(self) -> Binder:
         """Binds entries; `CoreInitError` before plugins are loaded."""
         if self._binder is None:
@@ -331,12 +341,23 @@ class Core:
     def build_configuration(self, hostname: str) -> etree._Element:
         """A client's whole configuration, or an ``<error type=…/>`` element. `ValidationError` if it is refused."""
         with self.lock.shared():
-            try:
-                metadata = self.build_metadata(hostname)
-            except MetadataConsistencyError as err:
-                log.error("%s: %s", hostname, err)
-                return error_document("metadata error")
-            return build_configuration(self, metadata)
+            metadata = self._metadata_for_configuration(hostname)
+            return error_document("metadata error") if metadata is None else build_configuration(self, metadata)
+
+    def write_configuration(self, hostname: str) -> bytes:
+        """The same as a document in ASCII, without a declaration."""
+        with self.lock.shared():
+            metadata = self._metadata_for_configuration(hostname)
+            if metadata is None:
+                return etree.tostring(error_document("metadata error"))
+            return write_configuration(self, metadata)
+
+    def _metadata_for_configuration(self, hostname: str) -> ClientMetadata | None:
+        try:
+            return self.build_metadata(hostname)
+        except MetadataConsistencyError as err:
+            log.error("%s: %s", hostname, err)
+            return None
 
     def get_decisions(self, metadata: ClientMetadata, mode: str) -> list[tuple[str, str]]:
         """What every plugin that decides says for a mode, one after the other."""

@@ -23,7 +23,7 @@ from geventcore.errors import (
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import ClientRunHooks, Probing, Statistics
 from geventcore.render.guard import guarded, log_failure
-from geventcore.render.pipeline import build_configuration
+from geventcore.render.pipeline import write_configuration
 from geventcore.render.steps import run_hooks
 from geventcore.rpc.methods import XMLText, exposed
 from geventcore.rpc.service import Service
@@ -182,7 +182,7 @@ class CoreMethods:
     def _render(self, client: str, looking: Looking) -> XMLText:
         core = self._core
         with core.lock.shared(), looking():
-            return XMLText(etree.tostring(build_configuration(core, self._metadata_of(client))))
+            return XMLText(write_configuration(core, self._metadata_of(client)))
 
     @exposed("RecvStats")
     def receive_statistics(self, address: Address, statistics: str) -> bool:

@@ -18,8 +18,6 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from lxml import etree
-
 from geventcore.core.base import Core
 from geventcore.core.channel import Channel
 from geventcore.errors import CoreInitError, GeventcoreError, MetadataError, ValidationError
@@ -77,7 +75,7 @@ class ChildCore(Core):
         order = head["order"]
         if order == "build":
             with self.timings.measure("GetConfig"):
-                return {}, etree.tostring(self.build_configuration(head["client"]))
+                return {}, self.write_configuration(head["client"])
         if order == "expire":
             self.metadata.expire(head["client"])
         elif order == "call":

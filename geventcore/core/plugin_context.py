@@ -88,6 +88,9 @@ class CorePluginContext:
     def measure(self, name: str, seconds: float) -> None:
         self._core.timings.add(name, seconds)
 
+    def repository_changed(self) -> None:
+        self._core.lock.note_change()
+
     def handle_file_events(self) -> None:
         self._core.shared_state.handle_file_events()
 

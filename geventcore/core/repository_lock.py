@@ -23,9 +23,14 @@ LONGEST_CLOSED_SECONDS = 16.0
 
 
 class RepositoryLock:
-    """Many readers or one writer."""
+    """Many readers or one writer.
+
+    Attributes:
+        changes: a number that is another one whenever something may have changed.
+    """
 
     def __init__(self) -> None:
+        self.changes = 0
         guard = threading.Lock()
         self._may_read = threading.Condition(guard)
         self._may_write = threading.Condition(guard)
@@ -70,6 +75,11 @@ class RepositoryLock:
                     if not self._readers:
                         self._may_write.notify()
 
+    def note_change(self) -> None:
+        """Something has changed while renders are under way, and counts at once."""
+        with self._may_write:
+            self.changes += 1
+
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the lock for changing what renders see; must not be asked for while it is held shared."""
@@ -80,6 +90,7 @@ class RepositoryLock:
             try:
                 self._wait_for_readers()
                 self._writing = True
+                self.changes += 1
             finally:
                 self._waiting_writers -= 1
         self._held.depth = 1

@@ -237,6 +237,17 @@ CACHE_MODE = Option(
     "the repository.",
 )
 
+BOUND_ENTRIES = Option(
+    "caching",
+    "bound_entries",
+    types.SIZE,
+    64 << 20,
+    "How much of what configurations are made of is kept by each process of the server, for other clients that get the "
+    "same.\n\n"
+    "The size of the files below Cfg, with half a kilobyte more for each, is enough; what is used least makes room. "
+    "0 keeps nothing. A change counts from the next start.",
+)
+
 WEB_CONFIG = Option(
     "reporting",
     "config",

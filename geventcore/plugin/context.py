@@ -92,6 +92,12 @@ class PluginContext(Protocol):
     def handle_file_events(self) -> None:
         """Apply the pending file events now, as far as the caller's place allows; used after a plugin wrote files."""
 
+    def repository_changed(self) -> None:
+        """Tell that what is read from files counts anew, though no file event is being handled.
+
+        Only a plugin that gives binding keys for every client (`ForEveryClient`) has to, after its own change.
+        """
+
     def subscribe(self, topic: str, handler: Callable[[Any], Any]) -> None:
         """Have `handler` called with what this plugin tells in another process of the server, or on another machine.
 

@@ -12,7 +12,8 @@ until a generator has *bound* it, that is, has added what the client needs to in
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, MutableSequence, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lxml import etree
@@ -31,6 +32,13 @@ Binder = Callable[[etree._Element, ClientMetadata], None]
 Address = tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ForEveryClient:
+    """A binding key that is the same for every client, until a file or the settings change."""
+
+    key: Hashable
+
+
 class Generator(ABC):
     """Binds entries.
 
@@ -47,6 +55,17 @@ class Generator(ABC):
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         """Bind an entry for which `handles_entry` was true; `PluginExecutionError` if that fails."""
         raise NotImplementedError
+
+    def binding_key(self, entry: etree._Element, metadata: ClientMetadata) -> Hashable | None:
+        """What the result of binding an entry depends on, besides the abstract entry itself; None if that is not known.
+
+        Asked instead of binding, if the generator is the one that would bind: an entry that was bound for an equal key
+        is not bound again. So there is a key only if binding has no effect but on the entry, and never fails. Whatever
+        is read from files belongs into the key: an object that a change of the file replaces does. The entry is shared,
+        and not to be changed. A key that is the same for every client is best given as `ForEveryClient`: then this is
+        asked again only when something has changed.
+        """
+        return None
 
 
 class Structure(ABC):
@@ -206,6 +225,10 @@ class GoalValidator(ABC):
     @abstractmethod
     def validate_goals(self, metadata: ClientMetadata, config: etree._Element) -> None:
         """Change the configuration in place. `ValidationError` becomes a fault."""
+
+    def concerns_goals(self, metadata: ClientMetadata) -> bool:
+        """Whether `validate_goals` may do anything for a client. If no plugin says so, no tree need be built."""
+        return True
 
 
 class Version(ABC):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -21,7 +21,7 @@ from geventcore.errors import PluginExecutionError, RepositoryError
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
-from geventcore.plugin.interfaces import Binder, Generator
+from geventcore.plugin.interfaces import Binder, ForEveryClient, Generator
 from geventcore.specfiles.conditions import condition_holds, is_conditional
 from geventcore.specfiles.directory import Directory
 from geventcore.specfiles.xmlfile import XMLDocument, XMLFile
@@ -166,8 +166,7 @@ class Pkgmgr(Plugin, Generator):
         """Whether a list has the package for this client."""
         return entry.tag == "Package" and bool(self._candidates(entry, metadata))
 
-    def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
-        """Give the entry all that the list with the highest priority says."""
+    def _best(self, entry: etree._Element, metadata: ClientMetadata) -> ListedPackage:
         found = self._candidates(entry, metadata)
         if not found:
             raise PluginExecutionError(f"no list has Package:{entry.get('name')} for {metadata.hostname}")
@@ -175,12 +174,23 @@ class Pkgmgr(Plugin, Generator):
         chosen = [package for package in found if package.priority == best]
         if len(chosen) > 1:
             raise PluginExecutionError(f"{len(chosen)} lists of priority {best} have Package:{entry.get('name')}")
+        return chosen[0]
+
+    def binding_key(self, entry: etree._Element, metadata: ClientMetadata) -> Hashable | None:
+        """See `Generator`: the package of the list that counts."""
+        package = self._best(entry, metadata)
+        name = entry.get("name", "").partition(":")[0]
+        return package if any(other.conditions for other in self._by_name()[name]) else ForEveryClient(package)
+
+    def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
+        """Give the entry all that the list with the highest priority says."""
+        package = self._best(entry, metadata)
         name, _, architectures = entry.get("name", "").partition(":")
         wanted = set(architectures.split(",")) if architectures else None
-        for attribute, value in chosen[0].attributes.items():
+        for attribute, value in package.attributes.items():
             if attribute != "name":
                 entry.set(attribute, value)
-        for child in chosen[0].children:
+        for child in package.children:
             if wanted is None or child.tag != "Instance" or child.get("arch") in wanted:
                 entry.append(copy.deepcopy(child))
         entry.set("name", name)

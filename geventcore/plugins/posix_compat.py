@@ -22,6 +22,10 @@ class POSIXCompat(Plugin, GoalValidator):
 
     creates_directory: ClassVar[bool] = False
 
+    def concerns_goals(self, metadata: ClientMetadata) -> bool:
+        """See `GoalValidator`."""
+        return is_old_client(metadata)
+
     def validate_goals(self, metadata: ClientMetadata, config: etree._Element) -> None:
         """See `GoalValidator`."""
         if is_old_client(metadata):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar
 
 from lxml import etree
@@ -11,7 +11,7 @@ from geventcore.options import Option, types
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
-from geventcore.plugin.interfaces import Binder, Generator
+from geventcore.plugin.interfaces import Binder, ForEveryClient, Generator
 from geventcore.specfiles.priority_files import PriorityFiles
 
 REGEX = Option(
@@ -58,6 +58,14 @@ class Rules(Plugin, Generator):
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         """Complete the entry from the rule with the highest priority."""
         self._rules.complete(entry, metadata, self._replaces_name())
+
+    def binding_key(self, entry: etree._Element, metadata: ClientMetadata) -> Hashable | None:
+        """See `Generator`: the rule."""
+        replace_name = self._replaces_name()
+        key = self._rules.key(entry, metadata)
+        if isinstance(key, ForEveryClient):
+            return ForEveryClient((key.key, replace_name))
+        return None if key is None else (key, replace_name)
 
     def _replaces_name(self) -> bool:
         """Whether names are filled in; follows the settings, which a reload replaces as a whole."""

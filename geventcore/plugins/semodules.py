@@ -30,7 +30,7 @@ _NOT_OURS = frozenset({b"type", "type", b"encoding", "encoding"})
 
 
 def _for_module(attributes: Attributes) -> Attributes:
-    return (*(pair for pair in attributes if pair[0] not in _NOT_OURS), (b"encoding", b"base64"))
+    return Attributes((*(pair for pair in attributes if pair[0] not in _NOT_OURS), (b"encoding", b"base64")))
 
 
 class ModuleSettings(PathSettings):

@@ -9,9 +9,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from lxml import etree
 
@@ -33,20 +35,41 @@ def _name(generator: Generator) -> str:
     return str(getattr(generator, "name", type(generator).__name__))
 
 
+def _are_same(ones: _Tables, others: _Tables) -> bool:
+    """Whether two looks at the tables have seen the same objects."""
+    return ones.keys() == others.keys() and all(
+        len(one) == len(other := others[tag])
+        and all(a[0] is b[0] and a[1] is b[1] for a, b in zip(one, other, strict=True))
+        for tag, one in ones.items()
+    )
+
+
 class Binder:
     """Binds entries with a fixed list of generators."""
 
     def __init__(self, generators: Sequence[Generator], timings: Timings, statistics_name: str) -> None:
         """Durations of binding by asking are counted as ``<statistics_name>:Bind:<tag>``."""
+        #: Another object whenever the tables are others; what is kept for it does not keep them.
+        self.state = object()
         self._generators = generators
         self._timings = timings
         self._statistics_name = statistics_name
         self._tables: _Tables | None = None
+        self._version = 0
+        self._latest: Binder | None = None
 
-    def with_current_tables(self) -> Binder:
-        """A binder for one configuration: it looks up the generators' tables once, and not for every entry."""
+    def with_current_tables(self, version: int = 0) -> Binder:
+        """A binder for one configuration: it looks up the generators' tables once, and not for every entry.
+
+        It is the same object as the last one if `version` and all tables are.
+        """
+        tables = self._look_up_tables()
+        latest = self._latest
+        if latest is not None and latest._version == version and _are_same(latest._tables or {}, tables):
+            return latest
         binder = Binder(self._generators, self._timings, self._statistics_name)
-        binder._tables = self._look_up_tables()
+        binder._tables, binder._version = tables, version
+        self._latest = binder
         return binder
 
     def _look_up_tables(self) -> _Tables:
@@ -60,25 +83,35 @@ class Binder:
         """Bind an entry in place; `PluginExecutionError`, or what a generator raises, if it cannot be bound."""
         if entry.get("altsrc") is not None and self._bind_alternative(entry, metadata):
             return
-        name = entry.get("name", "")
-        tables = self._tables if self._tables is not None else self._look_up_tables()
-        binders = [(generator, table[name]) for generator, table in tables.get(entry.tag, ()) if name in table]
-        if len(binders) == 1:
-            binders[0][1](entry, metadata)
-        elif binders:
-            self._fail(entry, [_name(generator) for generator, _ in binders])
-        else:
-            self._bind_by_asking(entry, metadata)
+        _, bind, _ = self.find(entry, entry.tag, entry.get("name", ""), metadata)
+        bind(entry, metadata)
 
-    def _bind_by_asking(self, entry: etree._Element, metadata: ClientMetadata) -> None:
+    def find(
+        self, entry: etree._Element, tag: str, name: str, metadata: ClientMetadata
+    ) -> tuple[Generator, EntryBinder, bool]:
+        """Who binds an entry of a tag and a name, with what, and whether it had to be asked.
+
+        `PluginExecutionError`, and a failure in the entry, if nobody does, or several do.
+        """
+        tables = self._tables if self._tables is not None else self._look_up_tables()
+        found = [(generator, table) for generator, table in tables.get(tag, ()) if name in table]
+        if len(found) == 1:
+            generator, table = found[0]
+            return generator, table[name], False
+        if found:
+            self._fail(entry, [_name(generator) for generator, _ in found])
+        willing = [generator for generator in self._generators if generator.handles_entry(entry, metadata)]
+        if len(willing) != 1:
+            self._fail(entry, [_name(generator) for generator in willing])
+        generator = willing[0]
+        return generator, functools.partial(self._bind_measured, generator), True
+
+    def _bind_measured(self, generator: Generator, entry: etree._Element, metadata: ClientMetadata) -> None:
         start = time.perf_counter()
-        found = [generator for generator in self._generators if generator.handles_entry(entry, metadata)]
-        if len(found) != 1:
-            self._fail(entry, [_name(generator) for generator in found])
-        found[0].bind_entry(entry, metadata)
+        generator.bind_entry(entry, metadata)
         self._timings.add(f"{self._statistics_name}:Bind:{entry.tag}", time.perf_counter() - start)
 
-    def _fail(self, entry: etree._Element, names: list[str]) -> None:
+    def _fail(self, entry: etree._Element, names: list[str]) -> NoReturn:
         failure = f"ambiguous, several generators: {', '.join(names)}" if names else NO_GENERATOR
         entry.set("failure", failure)
         raise PluginExecutionError(f"{failure} for {entry.tag}:{entry.get('name')}")

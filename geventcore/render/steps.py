@@ -17,13 +17,18 @@ from geventcore.metrics.timings import Timings
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import ClientRunHooks, GoalValidator, Structure, StructureValidator
 from geventcore.render.binder import Binder
+from geventcore.render.entry_store import EntryStore
 from geventcore.render.guard import guarded, log_failure
+from geventcore.render.prepared import is_bound, remove_prefix
+from geventcore.render.sorting import sort_children
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-BOUND_PREFIX = "Bound"
+#: Binds an entry in place.
+Bind = Callable[[etree._Element, ClientMetadata], None]
+
 _HAS_ALTERNATIVES = etree.XPath("boolean(*/@altsrc)")
 
 
@@ -33,6 +38,14 @@ class RenderServices(Protocol):
     @property
     def binder(self) -> Binder:
         """Binds entries."""
+
+    @property
+    def entry_store(self) -> EntryStore:
+        """What is kept from one configuration to the next."""
+
+    @property
+    def repository_version(self) -> int:
+        """A number that is another one whenever a file, or the settings, may have changed."""
 
     @property
     def timings(self) -> Timings:
@@ -62,12 +75,14 @@ class Rendering:
         metadata: the client.
         structures: the client's ``Bundle`` and ``Independent`` elements, not yet in the document.
         root: the document.
+        document: the document as it is sent; only if it is written.
     """
 
     services: RenderServices
     metadata: ClientMetadata
     structures: list[etree._Element] = field(default_factory=list)
     root: etree._Element = field(default_factory=lambda: etree.Element("Configuration", version="2.0"))
+    document: bytes = b""
 
 
 def run_hooks(
@@ -132,34 +147,33 @@ def check_alternatives(rendering: Rendering) -> None:
 
 
 def bind_entries(rendering: Rendering) -> None:
-    """Bind every entry and put the structures into the document. A failed entry stays, with its failure.
-
-    An empty ``Bundle`` among the entries is no entry: it tells the client whose modifications this structure inherits.
-    """
+    """Bind every entry and put the structures into the document. A failed entry stays, with its failure."""
     bind = rendering.services.binder.with_current_tables().bind
-    breathe = rendering.services.breathe
-    metadata = rendering.metadata
     timings, name = rendering.services.timings, f"{rendering.services.statistics_name}:BindStructure"
     for structure in rendering.structures:
         with timings.measure(name):
-            for entry in structure.iterchildren(tag=etree.Element):
-                if entry.tag.startswith(BOUND_PREFIX):
-                    entry.tag = entry.tag[len(BOUND_PREFIX) :]
-                elif not (entry.tag == "Bundle" and not len(entry)):
-                    _bind(bind, entry, metadata)
-                    breathe()
+            bind_structure(structure, bind, rendering)
         rendering.root.append(structure)
 
 
-def _bind(
-    bind: Callable[[etree._Element, ClientMetadata], None], entry: etree._Element, metadata: ClientMetadata
-) -> None:
-    try:
-        bind(entry, metadata)
-    except Exception as err:  # noqa: BLE001 - one entry's failure must not take the others with it
-        if "failure" not in entry.attrib:
-            entry.set("failure", _xml_safe(f"bind error: {err}"))
-        log.error("%s: %s:%s cannot be bound: %s", metadata.hostname, entry.tag, entry.get("name"), err)
+def bind_structure(structure: etree._Element, bind: Bind, rendering: Rendering) -> None:
+    """Bind every entry of a structure in place."""
+    for entry in structure.iterchildren(tag=etree.Element):
+        if is_bound(entry):
+            remove_prefix(entry)
+            continue
+        try:
+            bind(entry, rendering.metadata)
+        except Exception as err:  # noqa: BLE001 - one entry's failure must not take the others with it
+            note_failure(entry, rendering.metadata, err)
+        rendering.services.breathe()
+
+
+def note_failure(entry: etree._Element, metadata: ClientMetadata, err: Exception) -> None:
+    """Tell the client in the entry, and the log, why it is not bound."""
+    if "failure" not in entry.attrib:
+        entry.set("failure", _xml_safe(f"bind error: {err}"))
+    log.error("%s: %s:%s cannot be bound: %s", metadata.hostname, entry.tag, entry.get("name"), err)
 
 
 def _xml_safe(text: str) -> str:
@@ -174,25 +188,9 @@ def validate_goals(rendering: Rendering) -> None:
             plugin.validate_goals(rendering.metadata, rendering.root)
 
 
-def _sort_key(element: etree._Element) -> str:
-    # Unnamed ones first; a name never sorts before the empty text.
-    return element.get("name", "")
-
-
 def sort(rendering: Rendering) -> None:
     """Sort the children of every element by name, unnamed ones first; equal ones keep their order."""
-    _sort_children(rendering.root)
-
-
-def _sort_children(element: etree._Element) -> None:
-    children = list(element)
-    for child in children:
-        if len(child):
-            _sort_children(child)
-    if len(children) > 1:
-        ordered = sorted(children, key=_sort_key)
-        if ordered != children:
-            element[:] = ordered
+    sort_children(rendering.root)
 
 
 #: What happens to a client's configuration, in this order.

@@ -10,9 +10,10 @@ Files are indexed when they are loaded, so that a lookup costs the same however 
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from lxml import etree
 from geventcore.errors import GeventcoreError, PluginExecutionError
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
+from geventcore.plugin.interfaces import ForEveryClient
 from geventcore.specfiles.conditions import CONDITIONAL_TAGS, condition_holds, is_conditional
 from geventcore.specfiles.directory import Directory
 from geventcore.specfiles.structfile import StructFile, xml_match_in_place
@@ -42,6 +44,7 @@ class Candidate:
         priority: that of its file.
         pattern: matches the names of entries from their start, if names are regular expressions.
         path: its file.
+        is_lasting: whether it is the same object for every client, until a file changes.
     """
 
     element: etree._Element
@@ -49,14 +52,20 @@ class Candidate:
     priority: int
     pattern: re.Pattern[str] | None
     path: Path
+    is_lasting: bool
 
     def applies(self, metadata: ClientMetadata) -> bool:
         """Whether a client meets all its conditions."""
         return all(condition_holds(condition, metadata) for condition in self.conditions)
 
+    @functools.cached_property
+    def is_conditional(self) -> bool:
+        """Whether there are conditions inside of the element."""
+        return bool(len(self.element)) and next(self.element.iter(*CONDITIONAL_TAGS), None) is not None
+
     def content(self, metadata: ClientMetadata) -> etree._Element:
         """The element as it is for a client; not to be changed."""
-        if not len(self.element) or next(self.element.iter(*CONDITIONAL_TAGS), None) is None:
+        if not self.is_conditional:
             return self.element
         element = copy.deepcopy(self.element)
         xml_match_in_place(element, metadata)
@@ -71,8 +80,10 @@ def _plain_name(tag: str, name: str) -> str:
 class Index:
     """Candidates by tag and name; those with patterns by tag alone."""
 
-    def __init__(self, regular_expressions: bool, nested: bool = True) -> None:
-        """`regular_expressions`: whether names are patterns; `nested`: whether elements inside others count."""
+    def __init__(self, regular_expressions: bool, nested: bool = True, is_lasting: bool = True) -> None:
+        """`regular_expressions`: whether names are patterns; `nested`: whether elements inside others count;
+        `is_lasting`: whether the index is for all clients."""
+        self._is_lasting = is_lasting
         self.regular_expressions = regular_expressions
         self._nested = nested
         self._by_name: dict[tuple[str, str], list[Candidate]] = {}
@@ -90,7 +101,8 @@ class Index:
                 self._add_children(element, (*conditions, element), priority, where)
                 continue
             if element.get("name") is not None:
-                self._add(Candidate(element, conditions, priority, self._pattern(element, where), where))
+                pattern = self._pattern(element, where)
+                self._add(Candidate(element, conditions, priority, pattern, where, self._is_lasting))
             if len(element) and self._nested:
                 self._add_children(element, conditions, priority, where)
 
@@ -158,7 +170,7 @@ class PriorityFile(StructFile):
         key = (PriorityFile, struct)
         index: Index | None = metadata.scratch.get(key)
         if index is None:
-            index = metadata.scratch[key] = Index(regular_expressions, nested)
+            index = metadata.scratch[key] = Index(regular_expressions, nested, is_lasting=False)
             index.add(struct.root, self.priority, self.path)
         return index
 
@@ -244,6 +256,14 @@ class PriorityFiles:
                 f"host {metadata.hostname}, in {files}"
             )
         return chosen[0]
+
+    def key(self, entry: etree._Element, metadata: ClientMetadata) -> Hashable | None:
+        """What `complete` would take; None if that is made for this client alone, or there is nothing to take."""
+        only = self._static_index().only_candidate(entry.tag, entry.get("name", ""))
+        if only is not None and not self._templates and not only.is_conditional:
+            return ForEveryClient(only)
+        candidate = self.best(entry, metadata)
+        return candidate if candidate is not None and candidate.is_lasting and not candidate.is_conditional else None
 
     def complete(self, entry: etree._Element, metadata: ClientMetadata, replace_name: bool) -> None:
         """Complete an entry from its best candidate; `PluginExecutionError` if there is none, or a conflict."""

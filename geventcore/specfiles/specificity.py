@@ -136,6 +136,11 @@ class Candidates(Generic[SpecificT]):
     def __bool__(self) -> bool:
         return bool(self._hosts or self._groups or self._everyone is not None)
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether every client gets the same."""
+        return not self._hosts and not self._groups
+
     def best(self, metadata: ClientMetadata) -> SpecificT | None:
         """The most specific file for a client, or None."""
         if self._hosts:

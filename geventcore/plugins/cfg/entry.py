@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from lxml import etree
 
 from geventcore.errors import GeventcoreError, PluginExecutionError
 from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.interfaces import ForEveryClient
 from geventcore.plugins.cfg.content import Content
 from geventcore.plugins.cfg.handlers import CfgCreator, CfgGenerator, CfgHandler, CfgInfo, CfgVerifier
 from geventcore.plugins.cfg.names import requested_name
@@ -118,6 +119,29 @@ class CfgEntry:
         else:
             entry.text = None
             entry.set("empty", "true")
+
+    def binding_key(self, entry: etree._Element, metadata: ClientMetadata) -> Hashable | None:
+        """What `bind` would give the entry, if that takes neither a template nor a command nor a new file."""
+        parts = self._parts or self.prepare()
+        settings = self._settings()
+        generator = parts.generators.best(metadata)
+        content = generator.content_for_all if generator is not None else None
+        if content is None or (parts.verifiers and settings.validation):
+            return None
+        if content.text is None and entry.get("encoding") != "base64":
+            return None
+        for_all = parts.generators.is_for_all
+        if parts.info is None:
+            key: Hashable = (content, settings.attributes)
+            return ForEveryClient(key) if for_all else key
+        info = parts.info.info_for_all
+        if info is None:
+            for_all = False
+            info = parts.info.info_for(requested_name(entry), metadata)
+            if info is None:
+                return None
+        key = (content, settings.attributes_with(info), info.acls)
+        return ForEveryClient(key) if for_all else key
 
     def _create(self, parts: _Parts, entry: etree._Element, metadata: ClientMetadata) -> Content:
         creator = parts.creators.best(metadata)

@@ -86,6 +86,11 @@ class CfgHandler(ABC):
 class CfgGenerator(CfgHandler):
     """Makes the content of the file."""
 
+    @property
+    def content_for_all(self) -> Content | None:
+        """The content, if it is the same for every client and can be had without any effect; else None."""
+        return None
+
     @abstractmethod
     def get_content(self, entry: etree._Element, metadata: ClientMetadata) -> Content:
         """The content for a client; any exception makes the entry fail with its text."""

@@ -29,8 +29,21 @@ _MDATA = (
 #: How many sets of attributes are kept. There are fewer in a site, but a templated info.xml makes new ones for ever.
 MAX_KEPT = 20_000
 
-#: Names and values. lxml takes ASCII as bytes a third faster than as text.
-Attributes = tuple[tuple[str | bytes, str | bytes], ...]
+
+class Attributes(tuple[tuple[str | bytes, str | bytes], ...]):
+    """Names and values. lxml takes ASCII as bytes a third faster than as text.
+
+    Part of the keys of bound entries, so it is compared as an object and not pair by pair.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
 
 
 class PathSettings:
@@ -69,7 +82,7 @@ class PathSettings:
 
 
 def _encoded(attributes: dict[str, str]) -> Attributes:
-    return tuple((_ascii(name), _ascii(value)) for name, value in attributes.items())
+    return Attributes((_ascii(name), _ascii(value)) for name, value in attributes.items())
 
 
 def _ascii(text: str) -> str | bytes:

@@ -27,6 +27,10 @@ class PlaintextGenerator(CfgGenerator):
     def handle_event(self, event: FileEvent) -> None:
         self._content = Content.of_bytes(self.read(), self.context.encoding, self.path)
 
+    @property
+    def content_for_all(self) -> Content | None:
+        return self._content
+
     def get_content(self, entry: etree._Element, metadata: ClientMetadata) -> Content:
         if self._content is None:
             raise PluginExecutionError(f"{self.path} could not be read")

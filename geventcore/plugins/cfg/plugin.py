@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from lxml import etree
@@ -43,6 +43,10 @@ class Cfg(Plugin, Generator, PullTarget):
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         self._tree.binders[entry.get("name", "")](entry, metadata)
+
+    def binding_key(self, entry: etree._Element, metadata: ClientMetadata) -> Hashable | None:
+        found = self._tree.entry(entry.get("name", ""))
+        return None if found is None else found.binding_key(entry, metadata)
 
     def accept_choices(self, entry: etree._Element, metadata: ClientMetadata) -> list[Specificity]:
         return pull.choices(self._tree.handlers_of(entry.get("name", "")), metadata)

@@ -52,7 +52,7 @@ class CfgTree(EventHandler):
         self._monitor: FileMonitor = context.file_monitor
         self._directories: dict[str, _Directory] = {}
         self._by_handle: dict[str, _Directory] = {}
-        self._binders: dict[str, Binder] = {}
+        self._entries: dict[str, CfgEntry] = {}
         self._snapshot: Mapping[str, Binder] | None = None
         self._announcing = threading.Lock()
         self._watch("")
@@ -62,7 +62,7 @@ class CfgTree(EventHandler):
         """Entry name -> binder, as of now; never changed later."""
         if self._snapshot is None:
             # Made on demand: one for each file event would make the start quadratic in the number of files.
-            self._snapshot = dict(self._binders)
+            self._snapshot = {name: entry.bind for name, entry in self._entries.items()}
         return self._snapshot
 
     def _watch(self, relative: str) -> None:
@@ -97,6 +97,10 @@ class CfgTree(EventHandler):
         directory = self._directories.get(name.strip("/"))
         return list(directory.entry.files.values()) if directory is not None and directory.entry is not None else []
 
+    def entry(self, name: str) -> CfgEntry | None:
+        """The entry of a name, or None."""
+        return self._entries.get(name)
+
     def announce(self, path: Path) -> None:
         """Take a file of which no event has come yet, so that it counts at once, also for renders that are under way.
 
@@ -115,6 +119,7 @@ class CfgTree(EventHandler):
                 self._look_at(directory, name, event)
             except RepositoryError as err:
                 log.error("%s", err)
+            self._context.repository_changed()
 
     def _look_at(self, directory: _Directory, name: str, event: FileEvent) -> None:
         """Compare what is known of a name in a directory with the disk."""
@@ -160,7 +165,7 @@ class CfgTree(EventHandler):
         entry = directory.entry
         if entry is None:
             entry = directory.entry = CfgEntry(f"/{directory.relative}", self._settings)
-            self._binders[entry.name] = entry.bind
+            self._entries[entry.name] = entry
             self._snapshot = None
         if name not in entry.files:
             # The file counts from now on, even if it is not of use: it decides whether there is an entry.
@@ -191,7 +196,7 @@ class CfgTree(EventHandler):
 
     def _forget_entry(self, directory: _Directory) -> None:
         if directory.entry is not None:
-            del self._binders[directory.entry.name]
+            del self._entries[directory.entry.name]
             directory.entry = None
             self._snapshot = None
 
