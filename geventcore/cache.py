@@ -77,6 +77,12 @@ class RecentItems(Generic[KeyT, ValueT]):
         self._young: dict[KeyT, tuple[ValueT, int]] = {}
         self._old: dict[KeyT, tuple[ValueT, int]] = {}
         self._size = 0
+        self._old_size = 0
+
+    @property
+    def size(self) -> int:
+        """The total size of what is kept."""
+        return self._size + self._old_size
 
     def get(self, key: KeyT) -> ValueT | None:
         """The item of a key, or None."""
@@ -95,13 +101,10 @@ class RecentItems(Generic[KeyT, ValueT]):
         if size > half:
             return
         if self._size + size > half:
-            self._old, self._young, self._size = self._young, {}, 0
+            self._old, self._young = self._young, {}
+            self._old_size, self._size = self._size, 0
         self._young[key] = (value, size)
         self._size += size
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._young, self._old, self._size = {}, {}, 0
 
     def __len__(self) -> int:
         return len(self._young.keys() | self._old.keys())

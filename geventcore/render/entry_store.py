@@ -29,6 +29,11 @@ class EntryStore:
         #: The entry that was bound for a key, or None.
         self.get_entry = self._entries.get
 
+    @property
+    def size(self) -> int:
+        """How many bytes everything takes."""
+        return self._structures.size + self._entries.size
+
     def structure(self, element: etree._Element) -> PreparedStructure:
         """What an element is as a structure."""
         source = etree.tostring(element, with_tail=False)

@@ -20,7 +20,12 @@ from geventcore.render.written import WRITING_STEPS
 log = logging.getLogger(__name__)
 
 #: Step -> the name of its statistic, where it is not the step's own (the names are Bcfg2's).
-STATISTICS = {"build_structures": "GetStructures", "bind_entries": "BindStructures", "write_entries": "BindStructures"}
+STATISTICS = {
+    "build_structures": "GetStructures",
+    "bind_entries": "BindStructures",
+    "write_entries": "BindStructures",
+    "validate_written_goals": "validate_goals",
+}
 
 
 def error_document(kind: str) -> etree._Element:

@@ -67,6 +67,9 @@ def client_run(core: Core, run: dict[str, Any]) -> dict[str, Any]:
         config = attempt(result, "config_fault", methods.get_config, ADDRESS)
         if config is not None:
             result["config"] = config.decode("ascii")
+            again = methods.get_config(ADDRESS)
+            if not config == again == etree.tostring(core.build_configuration(run["hostname"])):
+                raise AssertionError(f"{run['hostname']} gets one configuration now and another one then")
     core.handle_file_events()
     metadata = attempt(result, "metadata_fault", methods.client_metadata, ADDRESS)
     if metadata is not None:
