@@ -25,6 +25,7 @@ STATISTICS = {
     "bind_entries": "BindStructures",
     "write_entries": "BindStructures",
     "validate_written_goals": "validate_goals",
+    "finish": "sort",
 }
 
 

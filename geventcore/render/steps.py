@@ -75,14 +75,18 @@ class Rendering:
         metadata: the client.
         structures: the client's ``Bundle`` and ``Independent`` elements, not yet in the document.
         root: the document.
-        document: the document as it is sent; only if it is written.
+        written: if it is written: the name and the bytes of each structure.
+        document: if it is written: the document as it is sent.
+        is_validated_as_tree: if it is written: whether plugins want to see the bound configuration.
     """
 
     services: RenderServices
     metadata: ClientMetadata
     structures: list[etree._Element] = field(default_factory=list)
     root: etree._Element = field(default_factory=lambda: etree.Element("Configuration", version="2.0"))
+    written: list[tuple[str, bytes]] = field(default_factory=list)
     document: bytes = b""
+    is_validated_as_tree: bool = False
 
 
 def run_hooks(

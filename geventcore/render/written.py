@@ -122,24 +122,15 @@ class StructureWriter:
 
 
 def write_entries(rendering: Rendering) -> None:
-    """Bind every entry and write the document; the entries are in order unless a plugin is to see it first."""
+    """Bind every entry and write the structures; what is in them is in order, unless a plugin is to see it first."""
     services = rendering.services
-    in_order = not _is_to_be_validated(rendering)
-    writer = StructureWriter(rendering, in_order)
+    rendering.is_validated_as_tree = _is_to_be_validated(rendering)
+    writer = StructureWriter(rendering, in_order=not rendering.is_validated_as_tree)
     timings, name = services.timings, f"{services.statistics_name}:BindStructure"
-    written = []
     for structure in rendering.structures:
         with timings.measure(name):
-            written.append((structure.get("name", ""), writer.write(structure)))
+            rendering.written.append((structure.get("name", ""), writer.write(structure)))
         services.breathe()
-    if in_order:
-        written.sort(key=itemgetter(0))
-    start = etree.tostring(rendering.root)
-    if written:
-        start = start.removesuffix(b"/>") + b">"
-        rendering.document = b"".join([start, *(data for _, data in written), b"</Configuration>"])
-    else:
-        rendering.document = start
 
 
 def _is_to_be_validated(rendering: Rendering) -> bool:
@@ -154,13 +145,31 @@ def _is_to_be_validated(rendering: Rendering) -> bool:
 
 
 def validate_written_goals(rendering: Rendering) -> None:
-    """Let plugins check and amend the configuration, if any of them may want to: as a tree that is written again."""
-    if not _is_to_be_validated(rendering):
-        return
-    rendering.root = etree.fromstring(rendering.document, etree.XMLParser(huge_tree=True))
-    validate_goals(rendering)
-    sort(rendering)
-    rendering.document = etree.tostring(rendering.root)
+    """Let plugins check and amend the configuration, if any of them may want to: as a tree."""
+    if rendering.is_validated_as_tree:
+        _join(rendering)
+        rendering.root = etree.fromstring(rendering.document, etree.XMLParser(huge_tree=True))
+        rendering.written.clear()
+        validate_goals(rendering)
+
+
+def finish(rendering: Rendering) -> None:
+    """Put everything that is not in order yet into it, and write the document."""
+    if rendering.is_validated_as_tree:
+        sort(rendering)
+        rendering.document = etree.tostring(rendering.root)
+    else:
+        rendering.written.sort(key=itemgetter(0))
+        _join(rendering)
+
+
+def _join(rendering: Rendering) -> None:
+    start = etree.tostring(rendering.root)
+    if rendering.written:
+        start = start.removesuffix(b"/>") + b">"
+        rendering.document = b"".join([start, *(data for _, data in rendering.written), b"</Configuration>"])
+    else:
+        rendering.document = start
 
 
 #: What happens to a client's configuration that is written, in this order.
@@ -172,4 +181,5 @@ WRITING_STEPS: tuple[Callable[[Rendering], None], ...] = (
     write_entries,
     validate_written_goals,
     end_client_run,
+    finish,
 )
