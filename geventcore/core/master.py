@@ -50,8 +50,8 @@ class SystemCalls:
 class Server(Protocol):
     """The server, as its master sees it."""
 
-    def work(self, number: int, sock: socket) -> NoReturn:
-        """Be worker `number`, in its process; `sock` is connected to the master."""
+    def work(self, slot: int, sock: socket, is_replacement: bool) -> NoReturn:
+        """Be a worker, in its process; `sock` is connected to the master, others may serve already."""
 
     def all_ready(self) -> None:
         """All workers serve; called once."""
@@ -136,7 +136,7 @@ class Master:
             ours.close()
             for worker in self._workers.values():
                 worker.sock.close()
-            self._server.work(slot, theirs)
+            self._server.work(slot, theirs, self._was_ready)
         theirs.close()
         ours.setblocking(False)
         now = time.monotonic()

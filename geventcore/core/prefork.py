@@ -114,13 +114,13 @@ class PreforkCore(NetworkCore):
 
     # -- a worker
 
-    def work(self, slot: int, sock: plain_socket) -> NoReturn:
+    def work(self, slot: int, sock: plain_socket, is_replacement: bool) -> NoReturn:
         """See `geventcore.core.master.Server`."""
         status = 1
         try:
             self.slot = slot
             self.after_fork()
-            self._become_worker(socket.socket(fileno=sock.detach()))
+            self._become_worker(socket.socket(fileno=sock.detach()), is_replacement)
             super().serve()
             self.shutdown()
             status = 0
@@ -130,7 +130,7 @@ class PreforkCore(NetworkCore):
             logging.shutdown()
             os._exit(status)
 
-    def _become_worker(self, sock: socket.socket) -> None:
+    def _become_worker(self, sock: socket.socket, is_replacement: bool) -> None:
         self._signals.close()
         self._signals = SignalQueue()
         self._signals.install()
@@ -143,6 +143,8 @@ class PreforkCore(NetworkCore):
         self.bus.add_relay(self._link)
         super().start_monitor()
         self.handle_file_events()
+        if is_replacement:
+            self.shared_state.adopt_debug_state()
 
     def ready(self) -> None:
         """Say that clients are served now."""

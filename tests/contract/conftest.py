@@ -34,11 +34,19 @@ def missing_library(core: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-@pytest.fixture(scope="module", params=sorted(CORES))
+#: The cores as they are tested: name of the tests -> core, options. The gevent core is two: one process, or several.
+SERVERS: dict[str, tuple[str, dict[str, dict[str, str]]]] = {
+    **{name: (name, {}) for name in sorted(CORES)},
+    "gevent": ("gevent", {"gevent": {"workers": "1"}}),
+    "gevent-workers": ("gevent", {"gevent": {"workers": "2"}}),
+}
+
+
+@pytest.fixture(scope="module", params=SERVERS)
 def core(request: pytest.FixtureRequest) -> str:
-    """The name of a core."""
+    """The name of a row of `SERVERS`."""
     name: str = request.param
-    missing = missing_library(name)
+    missing = missing_library(SERVERS[name][0])
     if missing:
         pytest.skip(f"the core {name} needs {missing}, which is not installed")
     return name
@@ -47,8 +55,12 @@ def core(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def new_site(core: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LiveSite]:
     """Makes sites whose servers have the core; takes what `LiveSite` takes after the core."""
+    name, options = SERVERS[core]
 
     def make(*arguments: Any, **named: Any) -> LiveSite:
-        return LiveSite(tmp_path_factory.mktemp(core) / "site", core, *arguments, **named)
+        site = LiveSite(tmp_path_factory.mktemp(core) / "site", name, *arguments, **named)
+        for section, values in options.items():
+            site.options.setdefault(section, {}).update(values)
+        return site
 
     return make

@@ -1,0 +1,86 @@
+"""What workers tell each other, as the master passes it on; and the frames that carry it."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geventcore.core.frames import Frame, FrameReader, Kind
+from geventcore.core.switchboard import Deliveries, Switchboard
+
+
+def switchboard(*workers: int) -> Switchboard:
+    made = Switchboard()
+    for worker in workers:
+        made.add(worker)
+    return made
+
+
+def tell(board: Switchboard, sender: int, number: int) -> Deliveries:
+    return board.receive(sender, Frame(Kind.TELL, 0, number, b"topic\0null"))
+
+
+def answer(board: Switchboard, worker: int, sender: int, number: int) -> list[tuple[int, list[int]]]:
+    """What is done with a worker's answer: who hears that all have answered, and what."""
+    deliveries = board.receive(worker, Frame(Kind.ANSWER, sender, number, str(worker).encode()))
+    return [(to, json.loads(frame.payload)) for to, frame in deliveries if frame.kind is Kind.DONE]
+
+
+def test_everyone_else_hears_it_and_the_answers_come_together() -> None:
+    board = switchboard(1, 2, 3)
+    deliveries = tell(board, 2, 7)
+    assert [(to, frame.kind, frame.sender, frame.number) for to, frame in deliveries] == [
+        (1, Kind.TELL, 2, 7),
+        (3, Kind.TELL, 2, 7),
+    ]
+    assert answer(board, 3, 2, 7) == []
+    assert answer(board, 1, 2, 7) == [(2, [3, 1])]
+
+
+def test_who_is_alone_need_not_wait() -> None:
+    ((to, frame),) = tell(switchboard(1), 1, 1)
+    assert (to, frame.kind, frame.payload) == (1, Kind.DONE, b"[]")
+
+
+def test_nobody_waits_for_who_is_gone() -> None:
+    board = switchboard(1, 2, 3)
+    tell(board, 1, 1)
+    assert answer(board, 3, 1, 1) == []
+    ((to, frame),) = board.remove(2)
+    assert (to, frame.kind, frame.payload) == (1, Kind.DONE, b"[3]")
+
+
+def test_who_has_told_and_is_gone_hears_nothing() -> None:
+    board = switchboard(1, 2)
+    tell(board, 1, 1)
+    assert board.remove(1) == []
+    assert answer(board, 2, 1, 1) == []
+
+
+def test_equal_numbers_of_two_senders_are_two_things() -> None:
+    board = switchboard(1, 2)
+    tell(board, 1, 5)
+    tell(board, 2, 5)
+    assert answer(board, 2, 1, 5) == [(1, [2])]
+    assert answer(board, 1, 2, 5) == [(2, [1])]
+
+
+def test_a_second_answer_counts_for_nothing() -> None:
+    board = switchboard(1, 2, 3)
+    tell(board, 1, 1)
+    assert answer(board, 2, 1, 1) == []
+    assert answer(board, 2, 1, 1) == []
+    assert answer(board, 3, 1, 1) == [(1, [2, 3])]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=300)), max_size=8),
+    st.integers(1, 50),
+)
+def test_frames_survive_being_cut_anywhere(frames: list[tuple[Kind, int, bytes]], size: int) -> None:
+    stream = b"".join(Frame(kind, number % 7, number, payload).encode() for kind, number, payload in frames)
+    reader = FrameReader()
+    found = [frame for start in range(0, len(stream), size) for frame in reader.feed(stream[start : start + size])]
+    assert [(frame.kind, frame.number, frame.payload) for frame in found] == frames
