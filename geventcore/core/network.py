@@ -33,6 +33,8 @@ from geventcore.core.network_options import (
     NETWORK_OPTIONS,
     PID_FILE,
     REQUEST_TIMEOUT,
+    SECOND_CERTIFICATE,
+    SECOND_KEY,
 )
 from geventcore.core.service_manager import ServiceManager
 from geventcore.core.signals import RELOADING, REOPENING_LOGS, TERMINATING, SignalQueue
@@ -192,12 +194,20 @@ class NetworkCore(Core):
         while not self._terminate.wait(interval):
             self._service_manager.alive()
 
-    def _load_tls(self) -> ServerContext:
+    def _load_tls(self, predecessor: ServerContext | None = None) -> ServerContext:
         settings = self.settings
         return build_server_context(
-            TLSFiles(settings[CERTIFICATE], settings[KEY], settings[CA], settings[CRL]),
+            TLSFiles(
+                settings[CERTIFICATE],
+                settings[KEY],
+                settings[CA],
+                settings[CRL],
+                settings[SECOND_CERTIFICATE],
+                settings[SECOND_KEY],
+            ),
             protocol=settings[PROTOCOL],
             protocol_is_explicit=settings.is_set(PROTOCOL),
+            predecessor=predecessor,
         )
 
     # -- life
@@ -229,7 +239,7 @@ class NetworkCore(Core):
         """Read the configuration, certificates and keys; a mistake is told and keeps what was."""
         self.reload_settings()
         try:
-            self.tls = self._load_tls()
+            self.tls = self._load_tls(self.tls)
         except TLSError as err:
             self.complain(f"Certificates are not reloaded: {err}")
 

@@ -26,6 +26,21 @@ CRL = Option(
     None,
     "A list of revoked client certificates, in PEM format. It is read again on a reload.",
 )
+SECOND_CERTIFICATE = Option(
+    "communication",
+    "second_certificate",
+    types.OPTIONAL_PATH,
+    None,
+    "A second certificate of the server with another kind of key, in PEM format: RSA beside ECDSA, for old clients.\n\n"
+    "Each client gets the one that it can use. Like the first one, it is read again on a reload.",
+)
+SECOND_KEY = Option(
+    "communication",
+    "second_key",
+    types.OPTIONAL_PATH,
+    None,
+    "The file with the private key of the second certificate, in PEM format, without a passphrase.",
+)
 MAX_BODY = Option(
     "server",
     "max_body",
@@ -75,6 +90,8 @@ REQUEST_TIMEOUT = Option(
 NETWORK_OPTIONS: tuple[Option[Any], ...] = (
     PID_FILE,
     CRL,
+    SECOND_CERTIFICATE,
+    SECOND_KEY,
     MAX_BODY,
     GZIP_LEVEL,
     DRAIN_TIMEOUT,

@@ -4,6 +4,9 @@ Everything that can be wrong with a key or a certificate is found here, when the
 the first client. The files are read here and never again: it can be done before privileges are dropped, and a running
 server keeps what it has when a reload is refused.
 
+A second certificate with another kind of key is for clients that know only that kind; each client gets the one that it
+can use.
+
 What a context allows: TLS 1.2 and newer, forward secrecy and authenticated encryption only, session tickets, no
 renegotiation, no compression. A client certificate is asked for if, and only if, an authority is configured. Showing
 none is allowed; showing one that does not verify ends the handshake.
@@ -12,6 +15,7 @@ none is allowed; showing one that does not verify ends the handshake.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -19,6 +23,8 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
 
 from geventcore.errors import TLSError
@@ -26,11 +32,14 @@ from geventcore.tls import reasons
 from geventcore.tls.authority import has_issued
 from geventcore.tls.library import MODE_NO_AUTO_CHAIN, disable_auto_retry
 from geventcore.tls.pem import PrivateKey, read_certificates, read_crls, read_private_key, refusal
+from geventcore.tls.tickets import TicketKeys
 
 logger = logging.getLogger(__name__)
 
 CERTIFICATE_SETTING = "[communication] certificate"
 KEY_SETTING = "[communication] key"
+SECOND_CERTIFICATE_SETTING = "[communication] second_certificate"
+SECOND_KEY_SETTING = "[communication] second_key"
 CA_SETTING = "[communication] ca"
 CRL_SETTING = "[communication] crl"
 
@@ -44,6 +53,8 @@ _TLS12_CIPHERS = b"ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 
 #: A resumed session does not look at revocations again, so tickets live no longer than a client's run.
 _TICKET_SECONDS = 300
+#: Of contexts without authorities; OpenSSL wants one wherever clients may show certificates.
+_SESSION_ID_CONTEXT = b"geventcore"
 
 
 @dataclass(frozen=True)
@@ -55,20 +66,22 @@ class TLSFiles:
         key: the private key of the first certificate in `certificate`, without passphrase. May be the same file.
         ca: whom to believe about client certificates; None means that clients are never asked for one.
         crl: revoked client certificates. If set, every authority that issues client certificates needs a list in it.
-        additional: further (certificate, key) pairs with another kind of key, for clients that know only that kind.
+        second_certificate, second_key: a further pair, with another kind of key; both or none.
     """
 
     certificate: Path
     key: Path
     ca: Path | None
     crl: Path | None = None
-    additional: tuple[tuple[Path, Path], ...] = ()
+    second_certificate: Path | None = None
+    second_key: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class ServerContext:
-    """The settings that all connections of a server share. Built before workers fork, it lets one worker resume the
-    session of another.
+    """The settings that all connections of a server share.
+
+    Built before processes are forked, it lets each of them resume the sessions of the others.
 
     Attributes:
         files: where it comes from.
@@ -80,10 +93,12 @@ class ServerContext:
     asks_for_certificate: bool
     expires: datetime
     _context: SSL.Context = field(repr=False)
+    _ticket_keys: TicketKeys = field(repr=False)
 
     def connection(self, sock: socket.socket | None) -> SSL.Connection:
         """The server's end of a new connection, handshake still to do; without a socket it works in memory."""
-        connection = SSL.Connection(self._context, sock)
+        connection = SSL.Connection(self._ticket_keys.current(), sock)
+        connection.set_context(self._context)
         connection.set_accept_state()
         if sock is not None:
             # In memory a read cannot go on for longer than what was written to it, and nobody would come back to look
@@ -98,26 +113,31 @@ def build_server_context(
     protocol: str = "xmlrpc/tlsv1",
     protocol_is_explicit: bool = False,
     session_tickets: bool = True,
+    predecessor: ServerContext | None = None,
 ) -> ServerContext:
     """Read keys and certificates and make the settings of a server.
 
     `protocol` is the value of ``[communication] protocol``; `protocol_is_explicit` says that somebody wrote it down, so
-    that a name that promises less than it does deserves a warning.
+    that a name that promises less than it does deserves a warning. Sessions of connections of the `predecessor` can be
+    resumed if clients are believed for the same reasons as there.
 
     Raises TLSError, in one line naming the setting and the file, for whatever would keep the server from working.
     Expired certificates are only logged: clients may well not look.
     """
     _check_protocol(protocol, protocol_is_explicit)
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    _set_policy(context, session_tickets)
+    asks_for_certificate = files.ca is not None
+    context = _new_context(asks_for_certificate, session_tickets)
     authorities = [] if files.ca is None else read_certificates(CA_SETTING, files.ca)
     if files.ca is not None:
         _use_authorities(context, files.ca, authorities, files.crl)
     elif files.crl is not None:
         raise TLSError(f"{CRL_SETTING}: {files.crl} is of no use without {CA_SETTING}")
-    pairs = [(files.certificate, files.key), *files.additional]
-    expires = min(_use_pair(context, certificate, key, authorities) for certificate, key in pairs)
-    return ServerContext(files, files.ca is not None, expires, context)
+    expires = min(_use_pair(context, pair, authorities) for pair in _pairs(files))
+    if predecessor is not None and predecessor.asks_for_certificate is asks_for_certificate:
+        ticket_keys = predecessor._ticket_keys
+    else:
+        ticket_keys = TicketKeys(lambda: _new_context(asks_for_certificate, session_tickets))
+    return ServerContext(files, asks_for_certificate, expires, context, ticket_keys)
 
 
 def _check_protocol(protocol: str, is_explicit: bool) -> None:
@@ -130,7 +150,9 @@ def _check_protocol(protocol: str, is_explicit: bool) -> None:
         )
 
 
-def _set_policy(context: SSL.Context, session_tickets: bool) -> None:
+def _new_context(asks_for_certificate: bool, session_tickets: bool) -> SSL.Context:
+    """A context that is complete but for certificates and authorities."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_cipher_list(_TLS12_CIPHERS)
     context.set_tls13_ciphersuites(_TLS13_SUITES)
@@ -141,40 +163,71 @@ def _set_policy(context: SSL.Context, session_tickets: bool) -> None:
     context.set_mode(SSL.MODE_RELEASE_BUFFERS | MODE_NO_AUTO_CHAIN)
     # Tickets keep the state at the client. The cache would keep up to 20,000 sessions per process here.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_session_id(b"geventcore")
+    context.set_session_id(_SESSION_ID_CONTEXT)
     context.set_timeout(_TICKET_SECONDS)
     if not session_tickets:
         context.set_options(SSL.OP_NO_TICKET)
+    if asks_for_certificate:
+        context.set_verify(SSL.VERIFY_PEER, reasons.remember_refusal)
+    return context
 
 
-def _use_pair(
-    context: SSL.Context, certificate_path: Path, key_path: Path, authorities: list[x509.Certificate]
-) -> datetime:
+@dataclass(frozen=True)
+class _Pair:
+    """A certificate and its key: the files, and what the settings that name them are called."""
+
+    certificate: Path
+    key: Path
+    certificate_setting: str = CERTIFICATE_SETTING
+    key_setting: str = KEY_SETTING
+
+
+def _pairs(files: TLSFiles) -> list[_Pair]:
+    pairs = [_Pair(files.certificate, files.key)]
+    if files.second_certificate is not None and files.second_key is not None:
+        second = _Pair(files.second_certificate, files.second_key, SECOND_CERTIFICATE_SETTING, SECOND_KEY_SETTING)
+        if type(read_private_key(KEY_SETTING, files.key)) is type(read_private_key(SECOND_KEY_SETTING, second.key)):
+            problem = f"is of the same kind as {KEY_SETTING}; the second certificate is for another one"
+            raise refusal(SECOND_KEY_SETTING, second.key, problem)
+        pairs.append(second)
+    elif files.second_certificate is not None:
+        raise TLSError(f"{SECOND_CERTIFICATE_SETTING}: {files.second_certificate} needs a {SECOND_KEY_SETTING}")
+    elif files.second_key is not None:
+        raise TLSError(f"{SECOND_KEY_SETTING}: {files.second_key} needs a {SECOND_CERTIFICATE_SETTING}")
+    return pairs
+
+
+def _use_pair(context: SSL.Context, pair: _Pair, authorities: list[x509.Certificate]) -> datetime:
     """Add a certificate, its chain and its key. Returns when the certificate ends."""
-    chain = read_certificates(CERTIFICATE_SETTING, certificate_path)
-    key = read_private_key(KEY_SETTING, key_path)
+    chain = read_certificates(pair.certificate_setting, pair.certificate)
+    key = read_private_key(pair.key_setting, pair.key)
     leaf = chain[0]
     owners = [number for number, certificate in enumerate(chain, 1) if _has_key(certificate, key)]
     if not owners:
-        raise refusal(KEY_SETTING, key_path, f"does not belong to the certificate in {certificate_path}")
+        raise refusal(pair.key_setting, pair.key, f"does not belong to the certificate in {pair.certificate}")
     if owners[0] != 1:
         problem = f"must begin with the server's own certificate; it is number {owners[0]} in the file"
-        raise refusal(CERTIFICATE_SETTING, certificate_path, problem)
+        raise refusal(pair.certificate_setting, pair.certificate, problem)
     for certificate in chain:
-        _warn_of_dates(CERTIFICATE_SETTING, certificate_path, certificate)
+        _warn_of_dates(pair.certificate_setting, pair.certificate, certificate)
+    if len(chain) == 1:
+        chain += _intermediates(leaf, authorities)
     try:
-        # From the file, because only so does every kind of key get a chain of its own.
-        context.use_certificate_chain_file(certificate_path)
-        if len(chain) == 1:
-            for issuer in _intermediates(leaf, authorities):
-                context.add_extra_chain_cert(issuer)
+        _use_chain(context, chain)
         context.use_privatekey(key)
         context.check_privatekey()
     except (SSL.Error, crypto.Error) as error:
-        raise refusal(
-            CERTIFICATE_SETTING, certificate_path, f"is refused by OpenSSL: {reasons.plain(error)}"
-        ) from error
+        problem = f"is refused by OpenSSL: {reasons.plain(error)}"
+        raise refusal(pair.certificate_setting, pair.certificate, problem) from error
     return leaf.not_valid_after_utc
+
+
+def _use_chain(context: SSL.Context, chain: list[x509.Certificate]) -> None:
+    """Add a certificate and its issuers from a file in memory: only from a file does each kind of key get its own."""
+    with open(os.memfd_create("certificates", os.MFD_CLOEXEC), "wb") as file:
+        file.write(b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain))
+        file.flush()
+        context.use_certificate_chain_file(f"/proc/self/fd/{file.fileno()}")
 
 
 def _has_key(certificate: x509.Certificate, key: PrivateKey) -> bool:
@@ -211,17 +264,29 @@ def _use_authorities(context: SSL.Context, ca: Path, authorities: list[x509.Cert
             context.add_client_ca(authority)
     except (SSL.Error, crypto.Error) as error:
         raise refusal(CA_SETTING, ca, f"is refused by OpenSSL: {reasons.plain(error)}") from error
+    crls = []
     if crl is not None:
-        _use_revocations(store, crl)
+        crls = _use_revocations(store, crl)
         flags |= crypto.X509StoreFlags.CRL_CHECK
     store.set_flags(flags)
-    context.set_verify(SSL.VERIFY_PEER, reasons.remember_refusal)
+    context.set_session_id(_trust_digest(authorities, crls))
 
 
-def _use_revocations(store: crypto.X509Store, crl: Path) -> None:
+def _trust_digest(authorities: list[x509.Certificate], crls: list[x509.CertificateRevocationList]) -> bytes:
+    """What names the reasons for which clients are believed: a session is only resumed where they are the same."""
+    digest = hashes.Hash(hashes.SHA256())
+    for authority in authorities:
+        digest.update(authority.public_bytes(Encoding.DER))
+    for revocations in crls:
+        digest.update(revocations.public_bytes(Encoding.DER))
+    return digest.finalize()
+
+
+def _use_revocations(store: crypto.X509Store, crl: Path) -> list[x509.CertificateRevocationList]:
     now = datetime.now(timezone.utc)
+    lists = read_crls(CRL_SETTING, crl)
     try:
-        for revocations in read_crls(CRL_SETTING, crl):
+        for revocations in lists:
             end = revocations.next_update_utc
             if end is not None and end < now:
                 problem = f"has not been renewed since {_date(end)}; client certificates are refused until it is"
@@ -229,6 +294,7 @@ def _use_revocations(store: crypto.X509Store, crl: Path) -> None:
             store.add_crl(revocations)
     except crypto.Error as error:
         raise refusal(CRL_SETTING, crl, f"is refused by OpenSSL: {reasons.plain(error)}") from error
+    return lists
 
 
 def _warn_of_dates(setting: str, path: Path, certificate: x509.Certificate) -> None:

@@ -25,6 +25,7 @@ from OpenSSL import SSL
 from geventcore.errors import TLSError
 from geventcore.tls.authority import Authority
 from geventcore.tls.context import ServerContext, TLSFiles, build_server_context
+from geventcore.tls.tickets import TicketKeys
 from tests.unit.tls_peers import Site, serve, soon, stream_to
 
 
@@ -304,7 +305,7 @@ def test_each_kind_of_key_comes_with_its_own_chain(site: Site) -> None:
     issued = middle.issue("rsa.example.org", key_type="rsa")
     certificate = site.write("rsa.pem", issued.certificate_pem + middle.certificate_pem)
     key = site.write("rsa.key", issued.key_pem)
-    context = build_server_context(replace(site.files(), additional=((certificate, key),)))
+    context = build_server_context(replace(site.files(), second_certificate=certificate, second_key=key))
     for cipher, names in (
         (b"ECDHE-ECDSA-AES128-GCM-SHA256", ["CN=localhost"]),
         (b"ECDHE-RSA-AES128-GCM-SHA256", ["CN=rsa.example.org", "CN=RSA middle"]),
@@ -540,3 +541,87 @@ def test_certificate_that_expires_before_its_session_identifies_nobody(site: Sit
             sleep(0.05)
 
     assert resumed(context, context, client, between=wait_for_the_end) == (True, None)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_outlive_new_certificates(site: Site, version: ssl.TLSVersion) -> None:
+    client = site.client(site.authority.issue("web1", client=True))
+    client.maximum_version = version
+    context = site.context()
+    site.certificate, site.key = site.write_pair("renewed", site.authority.issue("localhost", key_type="rsa"))
+    renewed = build_server_context(site.files(), predecessor=context)
+    assert resumed(context, renewed, client) == (True, "web1")
+    assert resumed(renewed, build_server_context(site.files(), predecessor=renewed), client) == (True, "web1")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_end_when_clients_are_believed_for_other_reasons(site: Site, version: ssl.TLSVersion) -> None:
+    client = site.client(site.authority.issue("web1", client=True))
+    client.maximum_version = version
+    context = site.context()
+    crl = site.write("crl.pem", site.authority.crl())
+    with_crl = build_server_context(site.files(crl=crl), predecessor=context)
+    assert resumed(context, with_crl, client) == (False, "web1")
+    renewed_crl = site.write("renewed.pem", site.authority.crl())
+    with_renewed = build_server_context(site.files(crl=renewed_crl), predecessor=with_crl)
+    assert resumed(with_crl, with_renewed, client) == (False, "web1")
+    without_ca = build_server_context(site.files(ca=False), predecessor=context)
+    assert resumed(context, without_ca, client) == (False, None)
+
+
+def test_a_revoked_client_cannot_go_on_with_an_old_session(site: Site) -> None:
+    issued = site.authority.issue("web1", client=True)
+    client = site.client(issued)
+    context = site.context(crl=site.write("crl.pem", site.authority.crl()))
+    site.authority.revoke(issued.certificate_pem)
+    files = site.files(crl=site.write("renewed.pem", site.authority.crl()))
+    with pytest.raises(TLSError, match="revoked"):
+        resumed(context, build_server_context(files, predecessor=context), client)
+
+
+def test_ticket_keys_change_with_time_and_never_run_out() -> None:
+    keys = TicketKeys(lambda: SSL.Context(SSL.TLS_SERVER_METHOD), seconds=0.01, count=3)
+    seen = [keys.current()]
+    while len(seen) < 6:
+        sleep(0.001)
+        if keys.current() is not seen[-1]:
+            seen.append(keys.current())
+    assert len({id(context) for context in seen}) == len(seen)
+
+
+# -- two certificates
+
+
+def test_both_chains_are_completed_from_the_ca_file(site: Site) -> None:
+    middles = {kind: site.authority.issue_authority(f"{kind} middle", key_type=kind) for kind in ("ecdsa", "rsa")}
+    pairs = {kind: site.write_pair(kind, middle.issue(kind, key_type=kind)) for kind, middle in middles.items()}
+    ca = site.write("all.pem", b"".join(middle.certificate_pem for middle in middles.values()))
+    context = build_server_context(TLSFiles(*pairs["rsa"], ca, None, *pairs["ecdsa"]))
+    for kind in ("ecdsa", "rsa"):
+        client = memory_client(SSL.TLS1_2_VERSION, f"ECDHE-{kind.upper()}-AES128-GCM-SHA256".encode())
+        in_memory(context.connection(None), client, "do_handshake")
+        chain = client.get_peer_cert_chain(as_cryptography=True)
+        assert chain is not None
+        assert [certificate.subject.rfc4514_string() for certificate in chain] == [f"CN={kind}", f"CN={kind} middle"]
+
+
+def test_second_certificate_has_another_kind_of_key(site: Site) -> None:
+    certificate, key = site.write_pair("second", site.authority.issue("localhost"))
+    text = refused(replace(site.files(), second_certificate=certificate, second_key=key))
+    assert text == (
+        f"[communication] second_key: {key} is of the same kind as [communication] key; "
+        "the second certificate is for another one"
+    )
+
+
+def test_second_certificate_and_key_go_together(site: Site) -> None:
+    certificate, key = site.write_pair("second", site.authority.issue("localhost", key_type="rsa"))
+    text = refused(replace(site.files(), second_certificate=certificate))
+    assert text == f"[communication] second_certificate: {certificate} needs a [communication] second_key"
+    text = refused(replace(site.files(), second_key=key))
+    assert text == f"[communication] second_key: {key} needs a [communication] second_certificate"
+    text = refused(replace(site.files(), second_certificate=site.certificate, second_key=key))
+    assert text == f"[communication] second_key: {key} does not belong to the certificate in {site.certificate}"
+    missing = site.directory / "absent.pem"
+    text = refused(replace(site.files(), second_certificate=missing, second_key=key))
+    assert text == f"[communication] second_certificate: {missing} does not exist"
