@@ -40,6 +40,8 @@ HOST = "127.0.0.1"
 PASSWORD = "benchmark"
 BODY = dump_string_response(DOCUMENT)
 
+_ONE_WORKER = {"gevent": {"workers": "1"}}
+
 _NGINX_CONFIGURATION = """\
 daemon off;
 master_process off;
@@ -103,7 +105,9 @@ def geventcore(directory: Path, keys: Keys) -> Iterator[Contender]:
     repository = directory / "repository"
     client = generate(repository, Shape(clients=1, entries=40))[0]
     plugins = (*PLUGINS, "contrib.bench.ready_answer.ReadyAnswer")
-    site = ServerSite(directory / "server", repository, keys.pair, keys.ca, PASSWORD, plugins=plugins)
+    site = ServerSite(
+        directory / "server", repository, keys.pair, keys.ca, PASSWORD, plugins=plugins, overrides=_ONE_WORKER
+    )
     body = xmlrpc.client.dumps((), "ReadyAnswer.get").encode()
     head = (
         f"POST /RPC2 HTTP/1.1\r\nHost: {HOST}:{site.port}\r\nAccept-Encoding: gzip\r\nContent-Type: text/xml\r\n"

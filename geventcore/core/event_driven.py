@@ -12,11 +12,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from geventcore.core.network import NetworkCore, loss_level
-from geventcore.errors import TLSError
+from geventcore.core.proxies import HEADER_SECONDS, endpoint
+from geventcore.errors import RequestError, TLSError
 from geventcore.rpc.conversation import Close, Conversation, Phase, Read, Run, Write
 from geventcore.rpc.peer import Peer
 from geventcore.tls.memory import MemoryTLS
 from geventcore.tls.stream import LINGER_SECONDS
+from geventcore.wire.proxy_protocol import ProxyHeaderParser
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +55,11 @@ class EventDrivenConnection:
     holds in memory is one request and one answer.
     """
 
-    def __init__(self, core: NetworkCore, address: tuple[Any, ...], transport: Transport) -> None:
+    def __init__(self, core: NetworkCore, address: Any, transport: Transport) -> None:
         self._core = core
         self._transport = transport
-        self._peer = Peer(address)
+        self._peer = Peer(endpoint(address))
+        self._proxy_header = core.new_proxy_header(address)
         self._deadlines = core.deadlines()
         self._tls = MemoryTLS(core.tls)
         self._conversation: Conversation | None = None
@@ -67,23 +70,27 @@ class EventDrivenConnection:
         self._phase: Phase | None = None
         self._cancel_timer: Callable[[], None] = lambda: None
         core.track(self, None)
-        self._set_timer(self._deadlines.handshake, self._handshake_timed_out)
+        if self._proxy_header is None:
+            self._set_timer(self._deadlines.handshake, self._handshake_timed_out)
+        else:
+            self._set_timer(HEADER_SECONDS, self._proxy_header_timed_out)
 
     # -- what the core tells
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have arrived."""
+        """Bytes have arrived; ``b""`` is the end of them."""
         if not self._closing:
-            self._tls.receive_data(data)
-            self._advance()
+            rest = data if self._proxy_header is None else self._read_proxy_header(self._proxy_header, data)
+            if rest or not data:
+                self._tls.receive_data(rest)
+                self._advance()
 
     def eof_received(self) -> None:
         """The peer will send no more."""
         if self._closing:
             self._transport.close()
         else:
-            self._tls.receive_data(b"")
-            self._advance()
+            self.data_received(b"")
 
     def connection_lost(self) -> None:
         """The connection is closed, whoever did it."""
@@ -127,6 +134,20 @@ class EventDrivenConnection:
             self._conversation = self._core.new_conversation(self._peer)
             self._core.track(self, self._conversation)
         return complete
+
+    def _read_proxy_header(self, parser: ProxyHeaderParser, data: bytes) -> bytes:
+        """Take the header; what follows it, if it is complete."""
+        try:
+            rest = data[parser.receive_data(data) :]
+        except RequestError as err:
+            log.warning("%s: connection ended: %s", self._peer, err)
+            self._close()
+            return b""
+        if parser.header is not None:
+            self._proxy_header = None
+            self._peer = Peer(parser.header.source or self._peer.address)
+            self._set_timer(self._deadlines.handshake, self._handshake_timed_out)
+        return rest
 
     def _converse(self) -> None:
         conversation = self._conversation
@@ -203,6 +224,11 @@ class EventDrivenConnection:
     def _set_timer(self, seconds: float, callback: Callable[[], None]) -> None:
         self._cancel_timer()
         self._cancel_timer = self._transport.call_later(seconds, callback)
+
+    def _proxy_header_timed_out(self) -> None:
+        if self._proxy_header is not None and not self._closing:
+            log.warning("%s: connection ended: timed out waiting for the PROXY header", self._peer)
+            self._close()
 
     def _handshake_timed_out(self) -> None:
         if self._conversation is None and not self._closing:

@@ -32,13 +32,15 @@ from geventcore.core.network_options import (
     MAX_BODY,
     NETWORK_OPTIONS,
     PID_FILE,
+    PROXY_PROTOCOL,
     REQUEST_TIMEOUT,
     SECOND_CERTIFICATE,
     SECOND_KEY,
 )
+from geventcore.core.proxies import HEADER_SECONDS, endpoint, read_header
 from geventcore.core.service_manager import ServiceManager
 from geventcore.core.signals import RELOADING, REOPENING_LOGS, TERMINATING, SignalQueue
-from geventcore.errors import GeventcoreError, TLSError
+from geventcore.errors import GeventcoreError, RequestError, TLSError
 from geventcore.log import reopen_log_files
 from geventcore.options.common import (
     CA,
@@ -65,6 +67,7 @@ from geventcore.tls.identity import PeerIdentity
 from geventcore.tls.stream import LINGER_SECONDS, TLSStream
 from geventcore.tls.waiter import Waiter
 from geventcore.wire.http1 import HTTPLimits
+from geventcore.wire.proxy_protocol import ProxyHeaderParser
 
 log = logging.getLogger(__name__)
 
@@ -322,25 +325,34 @@ class NetworkCore(Core):
             self._connections.pop(connection, None)
             self._connections_changed.notify_all()
 
-    def serve_connection(self, sock: socket.socket, address: tuple[Any, ...], waiter: Waiter) -> None:
+    def new_proxy_header(self, address: Any) -> ProxyHeaderParser | None:
+        """What reads the PROXY header of a new connection; None if there must not be one."""
+        return ProxyHeaderParser() if self.settings[PROXY_PROTOCOL].include(address) else None
+
+    def serve_connection(self, sock: socket.socket, address: Any, waiter: Waiter) -> None:
         """Serve one accepted connection to its end and close it; never raises what the peer can cause.
 
-        `waiter` waits for the socket in the way of the core.
+        `address` is what the system tells of the other end, `waiter` waits for the socket in the way of the core.
         """
         deadlines = self.deadlines()
-        peer = Peer(address)
+        peer = Peer(endpoint(address))
         stream = TLSStream(self.tls, sock, waiter)
         conversation: Conversation | None = None
         self.track(stream, None)
         try:
+            proxy_header = self.new_proxy_header(address)
+            if proxy_header is not None:
+                deadline = time.monotonic() + HEADER_SECONDS
+                source = read_header(sock, lambda: waiter.wait_readable(sock, deadline), proxy_header)
+                peer = Peer(source or peer.address)
             stream.handshake(time.monotonic() + deadlines.handshake)
-            peer = Peer(address, stream.peer_identity)
+            peer = Peer(peer.address, stream.peer_identity)
             conversation = self.new_conversation(peer)
             self.track(stream, conversation)
             with self.admission(peer, stream) as admission:
                 drive(conversation, stream, deadlines, admission)
             stream.shutdown(time.monotonic() + deadlines.write, peer_is_sending=conversation.left_unread)
-        except (TLSError, TimeoutError) as err:
+        except (TLSError, RequestError, TimeoutError) as err:
             log.warning("%s: connection ended: %s", peer, err)
             # The peer should get the alert that says why.
             stream.shutdown(time.monotonic() + LINGER_SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from geventcore.core.proxies import Proxies, ProxiesType
 from geventcore.options import types
 from geventcore.options.option import Option
 
@@ -85,6 +86,17 @@ REQUEST_TIMEOUT = Option(
     90.0,
     "How long a client may take to send a request, and to read the answer, in seconds. Clients give up after 90.",
 )
+PROXY_PROTOCOL = Option(
+    "server",
+    "proxy_protocol",
+    ProxiesType(),
+    Proxies(),
+    "The addresses of balancers in front of the server that tell by the PROXY protocol who connects to them.\n\n"
+    "Addresses and networks with commas between them; unix stands for whoever connects through a local socket. From "
+    "there every connection has to begin with a PROXY header, of version 1 or 2, and the address in it counts as the "
+    "caller's. From everywhere else such a header is refused. List only machines that let nobody else choose the "
+    "header: access is decided by it.",
+)
 
 #: All of them, in the order of the manual.
 NETWORK_OPTIONS: tuple[Option[Any], ...] = (
@@ -98,4 +110,5 @@ NETWORK_OPTIONS: tuple[Option[Any], ...] = (
     HANDSHAKE_TIMEOUT,
     IDLE_TIMEOUT,
     REQUEST_TIMEOUT,
+    PROXY_PROTOCOL,
 )

@@ -14,6 +14,7 @@ import threading
 from typing import Any, ClassVar
 
 from geventcore.core.network import NetworkCore
+from geventcore.core.proxies import endpoint
 from geventcore.options import types
 from geventcore.options.option import Option
 from geventcore.options.settings import LoadedSettings
@@ -81,7 +82,9 @@ class BuiltinCore(NetworkCore):
             log.debug("nothing accepted: %s", err)
             self._places.release()
             return
-        threading.Thread(target=self._serve, args=(sock, address), name=f"client {address[0]}", daemon=True).start()
+        threading.Thread(
+            target=self._serve, args=(sock, address), name=f"client {endpoint(address)[0]}", daemon=True
+        ).start()
 
     def _serve(self, sock: socket.socket, address: tuple[Any, ...]) -> None:
         try:
