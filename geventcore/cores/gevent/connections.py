@@ -21,6 +21,8 @@ import gevent
 import gevent.socket
 from gevent.event import Event
 
+from geventcore.core.proxies import endpoint
+
 log = logging.getLogger(__name__)
 
 #: How many connections are accepted before those that are there go on.
@@ -166,7 +168,7 @@ class Acceptor:
             if self._is_pausing:
                 self._is_pausing = False
                 log.info("Connections are accepted again, %d are open", len(self._places))
-            gevent.spawn(self._serve_one, sock, address, self._places.take(str(address[0])))
+            gevent.spawn(self._serve_one, sock, address, self._places.take(str(endpoint(address)[0])))
             accepted += 1
             if accepted % BATCH == 0:
                 gevent.sleep(0)
