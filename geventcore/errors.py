@@ -78,6 +78,10 @@ class SchemaMismatch(StorageError):
     """The tables of a database are not what this version needs; the text names the command that mends it."""
 
 
+class MetadataUnavailable(MetadataRuntimeError):
+    """Nothing is known of any client just now; whoever calls may try again."""
+
+
 class RepositoryError(GeventcoreError):
     """A repository file cannot be used; the text names the file and, where known, the line."""
 

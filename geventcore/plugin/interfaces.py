@@ -93,7 +93,10 @@ class MetadataSource(ABC):
 
     @abstractmethod
     def authenticate(self, identity: PeerIdentity | None, user: str, password: str, address: Address) -> bool:
-        """Whether the caller is who it says, and may call (docs: reference/protocol, "Who is the client")."""
+        """Whether the caller is who it says, and may call (docs: reference/protocol, "Who is the client").
+
+        `MetadataUnavailable` if that cannot be found out just now: the caller is told to come again.
+        """
 
     @abstractmethod
     def resolve_client(self, address: Address, cleanup_cache: bool = False) -> str:

@@ -171,9 +171,15 @@ class Conversation:
 
     def _authenticate(self) -> None:
         head = self._head
-        if head is None or not self._service.authenticate(head.get("authorization"), self._peer):
+        status = 401
+        try:
+            is_let_in = head is not None and self._service.authenticate(head.get("authorization"), self._peer)
+        except RequestError as err:
+            log.error("%s: it cannot be found out who calls: %s", self._peer, err)
+            is_let_in, status = False, err.status
+        if head is None or not is_let_in:
             self.left_unread = True
-            self._respond(error_response(401), keep_alive=False)
+            self._respond(error_response(status), keep_alive=False)
         elif head.expect_continue:
             self._steps.append(Write([http1.CONTINUE]))
 

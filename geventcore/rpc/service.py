@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from geventcore.errors import FAULT_OTHER, MetadataError, RequestError, RPCError
+from geventcore.errors import FAULT_OTHER, MetadataError, MetadataUnavailable, RequestError, RPCError
 from geventcore.metrics.timings import Timings
 from geventcore.rpc.access import AccessControl
 from geventcore.rpc.methods import MethodTable, XMLText
@@ -55,6 +55,7 @@ REASONS = {
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     501: "Not Implemented",
+    503: "Service Unavailable",
     505: "HTTP Version Not Supported",
 }
 
@@ -81,7 +82,10 @@ class Service:
         self._timings = timings
 
     def authenticate(self, authorization: str | None, peer: Peer) -> bool:
-        """Whether a request with this ``Authorization`` header may be read on; never raises."""
+        """Whether a request with this ``Authorization`` header may be read on.
+
+        `RequestError` if that cannot be found out just now.
+        """
         try:
             credentials = basicauth.parse_authorization(authorization)
             if self._authenticate(peer.identity, credentials.user, credentials.password, peer.address):
@@ -89,6 +93,8 @@ class Service:
             log.warning("%s: user %r is not let in", peer, credentials.user)
         except RequestError as err:
             log.warning("%s: no usable credentials: %s", peer, err)
+        except MetadataUnavailable as err:
+            raise RequestError(str(err), status=503) from err
         except Exception as err:  # failing to find out who calls must not let anyone in
             log.error("%s: authentication failed: %s: %s", peer, type(err).__name__, err, exc_info=err)
         return False

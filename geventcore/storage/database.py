@@ -27,7 +27,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from geventcore.errors import DatabaseUnavailable, StorageError
 from geventcore.storage import engine as engines
 from geventcore.storage.config import DatabaseConfig
-from geventcore.storage.failures import ConnectionLostError, is_lost, is_repeatable, one_line, storage_error
+from geventcore.storage.failures import (
+    ConnectionLostError,
+    concerns_everybody,
+    is_lost,
+    is_repeatable,
+    one_line,
+    storage_error,
+)
 from geventcore.storage.group_commit import GroupCommit, Write
 
 log = logging.getLogger(__name__)
@@ -151,10 +158,11 @@ class Database:
         try:
             slot = self._readers.get(timeout=self.config.timeout)
         except queue.Empty:
-            self._count(failures=1)
-            raise DatabaseUnavailable(
+            error = DatabaseUnavailable(
                 f"{self.config}: all {self.config.connections} connections were busy for {self.config.timeout:g} s"
-            ) from None
+            )
+            self._failed(error)
+            raise error from None
         try:
             pause = 0.0
             while True:
@@ -163,8 +171,9 @@ class Database:
                 except ConnectionLostError as err:
                     pause = self._wait_for_return(err, deadline, pause)
                 except SQLAlchemyError as err:
-                    self._count(failures=1)
-                    raise storage_error(err, self.config) from err
+                    failure = storage_error(err, self.config)
+                    self._failed(failure)
+                    raise failure from err
                 else:
                     self._succeeded()
                     self._count(reads=1)
@@ -215,10 +224,10 @@ class Database:
         try:
             result = work(connection)
         except DBAPIError as err:
+            # A commit that SQLite refuses leaves the transaction open, without SQLAlchemy's knowing.
+            slot.discard() if self.config.is_file or is_lost(err) else connection.rollback()
             if is_lost(err):
-                slot.discard()
                 raise ConnectionLostError(one_line(err)) from err
-            connection.rollback()
             raise
         except Exception:
             connection.rollback()
@@ -244,20 +253,23 @@ class Database:
     def _wait_for_return(self, err: ConnectionLostError, deadline: float, pause: float) -> float:
         """Sleep before the next attempt; the pause after that. `DatabaseUnavailable` if there is no time left."""
         if time.monotonic() + pause >= deadline:
-            self._failed(str(err))
-            raise DatabaseUnavailable(f"{self.config} cannot be reached: {err}") from err
+            error = DatabaseUnavailable(f"{self.config} cannot be reached: {err}")
+            self._failed(error)
+            raise error from err
         time.sleep(pause)
         return min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
 
-    def _failed(self, reason: str) -> None:
-        if self._is_available:
-            log.error("%s cannot be reached: %s", self.config, reason)
-        self._is_available = False
+    def _failed(self, error: StorageError) -> None:
+        """Count a failure. That the database is unavailable is logged once, until it is available again."""
         self._count(failures=1)
+        if isinstance(error, DatabaseUnavailable):
+            if self._is_available:
+                log.error("%s", error)
+            self._is_available = False
 
     def _succeeded(self) -> None:
         if not self._is_available:
-            log.info("%s can be reached again", self.config)
+            log.warning("%s can be used again", self.config)
         self._is_available = True
 
     def _count(self, **increments: int) -> None:
@@ -288,16 +300,19 @@ class Database:
             except ConnectionLostError as err:
                 if transaction.is_committing:
                     reason = f"{self.config} was lost while it stored this, and may have stored it or not: {err}"
-                    self._fail_all(batch, reason)
+                    self._failed(DatabaseUnavailable(reason))
+                    _fail_all(batch, DatabaseUnavailable(reason))
                     return
                 try:
                     pause = self._wait_for_return(err, deadline, pause)
                 except DatabaseUnavailable as unavailable:
-                    self._fail_all(batch, str(unavailable))
+                    _fail_all(batch, unavailable)
                     return
             except SQLAlchemyError as err:
                 if not is_repeatable(err) or is_last:
-                    self._fail_all(batch, str(storage_error(err, self.config)), type(storage_error(err, self.config)))
+                    error = storage_error(err, self.config)
+                    self._failed(error)
+                    _fail_all(batch, error)
                 return
             else:
                 self._succeeded()
@@ -305,11 +320,11 @@ class Database:
                 transaction.finish()
                 return
 
-    def _fail_all(self, batch: Sequence[Write], reason: str, kind: type[StorageError] = DatabaseUnavailable) -> None:
-        self._failed(reason)
-        for write in batch:
-            # An exception collects where it has been raised, so everybody gets one of his own.
-            write.finish(kind(reason))
+
+def _fail_all(batch: Sequence[Write], error: StorageError) -> None:
+    for write in batch:
+        # An exception collects where it has been raised, so everybody gets one of his own.
+        write.finish(type(error)(str(error)))
 
 
 class _Transaction:
@@ -354,7 +369,7 @@ class _Transaction:
 
     def _note(self, number: int, err: Exception) -> None:
         """Keep what one function raised, unless it is about the whole transaction."""
-        if isinstance(err, DBAPIError) and (is_lost(err) or is_repeatable(err)):
+        if isinstance(err, DBAPIError) and concerns_everybody(err):
             raise err
         self._failures[number] = storage_error(err, self._config) if isinstance(err, SQLAlchemyError) else err
 

@@ -66,7 +66,7 @@ def _sqlite_arguments(config: DatabaseConfig) -> dict[str, Any]:
 def _postgresql_arguments(config: DatabaseConfig) -> dict[str, Any]:
     seconds = math.ceil(config.timeout)
     settings = {
-        "search_path": config.schema,
+        "search_path": '"' + config.schema.replace('"', '""') + '"',
         "statement_timeout": str(seconds * 1000),
         "lock_timeout": str(seconds * 1000),
         "idle_in_transaction_session_timeout": str(seconds * 6000),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from geventcore.errors import DatabaseUnavailable, SchemaMismatch, StorageError
 from geventcore.storage.config import DatabaseConfig
@@ -15,10 +15,12 @@ _REPEATABLE_STATES = frozenset({"40001", "40P01", "55P03"})
 #: The same of MySQL: lock timeout, deadlock.
 _REPEATABLE_NUMBERS = frozenset({1205, 1213})
 #: A table or column that does not exist: PostgreSQL, MySQL.
-_MISSING_STATES = frozenset({"42P01", "42703", "3F000"})
+_MISSING_STATES = frozenset({"42P01", "42703"})
 _MISSING_NUMBERS = frozenset({1146, 1054})
-#: States of PostgreSQL that end by themselves: shutdown, start-up, too many connections, no memory, no disk space.
-_UNAVAILABLE_CLASSES = ("08", "53", "57P")
+#: Classes of states of PostgreSQL: no connection, no disk space or memory, shutdown or start-up, an error of the disk.
+_UNAVAILABLE_CLASSES = ("08", "53", "57P", "58")
+#: The same of MySQL: disk full, too many connections, out of memory, read-only, the table is full.
+_UNAVAILABLE_NUMBERS = frozenset({1021, 1040, 1037, 1041, 1290, 1114, 2003, 2006, 2013})
 
 UPGRADE_COMMAND = "geventcore db upgrade"
 
@@ -61,15 +63,25 @@ def storage_error(err: SQLAlchemyError, config: DatabaseConfig) -> StorageError:
         return StorageError(f"{config}: {text}")
     if _state(err) in _MISSING_STATES or _number(err) in _MISSING_NUMBERS or text.startswith("no such "):
         return SchemaMismatch(f"{config} lacks what this version needs ({text}); call: {UPGRADE_COMMAND}")
-    if isinstance(err.orig, sqlite3.OperationalError):
-        return DatabaseUnavailable(f"{config}: {_SQLITE_TEXTS.get(text, text)}")
-    if is_lost(err) or _state(err).startswith(_UNAVAILABLE_CLASSES) or is_repeatable(err):
-        return DatabaseUnavailable(f"{config}: {text}")
+    if _state(err) == "3F000":
+        return StorageError(f"{config}: [database] schema = {config.schema}: there is no such schema")
     if _state(err) == "57014":
-        return DatabaseUnavailable(f"{config}: a statement took longer than [database] timeout")
-    if isinstance(err, OperationalError):
-        return DatabaseUnavailable(f"{config}: {text}")
+        return StorageError(f"{config}: a statement took longer than [database] timeout")
+    if concerns_everybody(err):
+        return DatabaseUnavailable(f"{config}: {_SQLITE_TEXTS.get(text, text)}")
     return StorageError(f"{config}: {text}")
+
+
+def concerns_everybody(err: DBAPIError) -> bool:
+    """Whether it is about the database, and not about what it was asked."""
+    if isinstance(err.orig, sqlite3.Error):
+        return one_line(err) in _SQLITE_TEXTS
+    return (
+        is_lost(err)
+        or is_repeatable(err)
+        or _state(err).startswith(_UNAVAILABLE_CLASSES)
+        or _number(err) in _UNAVAILABLE_NUMBERS
+    )
 
 
 #: What SQLite says -> what an administrator can do something about.
@@ -78,4 +90,7 @@ _SQLITE_TEXTS = {
     "unable to open database file": "the file cannot be opened; look at the rights of the file and of its directory",
     "attempt to write a readonly database": "the file, or its directory, may not be written by this user",
     "database or disk is full": "the disk is full",
+    "disk I/O error": "the disk cannot be read or written",
+    "database disk image is malformed": "the file is damaged",
+    "file is not a database": "the file is not a database",
 }

@@ -9,22 +9,26 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from geventcore.errors import SchemaMismatch
+from geventcore.errors import DatabaseUnavailable, SchemaMismatch
 from geventcore.storage import engine as engines
 from geventcore.storage.config import DatabaseConfig
-from geventcore.storage.failures import UPGRADE_COMMAND, storage_error
+from geventcore.storage.failures import UPGRADE_COMMAND, one_line, storage_error
 from geventcore.storage.schema import PREFIX
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = f"{PREFIX}schema"
+
+#: Between attempts to reach a server, in seconds.
+CONNECT_PAUSE = 0.2
 
 IMPORT_COMMAND = "geventcore db import"
 
@@ -153,12 +157,26 @@ def upgrade(config: DatabaseConfig, progress: Callable[[str], None] = lambda _: 
 @contextlib.contextmanager
 def _connection(config: DatabaseConfig) -> Iterator[Connection]:
     """A connection for a moment, errors in our own words."""
-
     try:
-        with engines.make_engine(config).connect() as connection:
+        with _connected(config) as connection:
             yield connection
     except SQLAlchemyError as err:
         raise storage_error(err, config) from err
+
+
+def _connected(config: DatabaseConfig) -> Connection:
+    """A new connection; a server that starts at the same time is waited for."""
+    engine = engines.make_engine(config)
+    deadline = time.monotonic() + config.timeout
+    while True:
+        try:
+            return engine.connect()
+        except DBAPIError as err:
+            if config.is_file:
+                raise
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(f"{config} cannot be reached: {one_line(err)}") from err
+        time.sleep(CONNECT_PAUSE)
 
 
 @contextlib.contextmanager

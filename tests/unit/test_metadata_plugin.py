@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from geventcore.errors import MetadataConsistencyError, MetadataError, PluginInitError
+from geventcore.errors import MetadataConsistencyError, MetadataError
 from geventcore.options.common import CACHE_MODE, PASSWORD
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup
 from geventcore.plugin.interfaces import Connector
 from geventcore.plugins.metadata import Metadata
-from geventcore.plugins.metadata.plugin import USE_DATABASE
 from tests.support.plugin_context import SmallServer, small_server, write_files
 
 GROUPS = """<Groups>
@@ -423,11 +422,3 @@ def test_the_graph(metadata: Metadata) -> None:
 def test_names_cannot_break_the_graph(metadata: Metadata) -> None:
     metadata.add_group('say "hi"', {})
     assert [line for line in metadata.viz(False, False, False) if r'"group-say \"hi\""' in line]
-
-
-def test_a_client_list_in_the_database_is_not_there_yet(repository: Path) -> None:
-    with (
-        pytest.raises(PluginInitError, match="use_database"),
-        small_server(repository, ["Metadata"], {USE_DATABASE: True}),
-    ):
-        pass

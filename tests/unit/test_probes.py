@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from geventcore.errors import PluginInitError
 from geventcore.options import Option
 from geventcore.options.common import CACHE_MODE, FILEMONITOR
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugins.probes import Probes
-from geventcore.plugins.probes.plugin import ALLOWED_GROUPS, USE_DATABASE
+from geventcore.plugins.probes.plugin import ALLOWED_GROUPS
 from geventcore.plugins.probes.probe_data import ProbeData
 from tests.support.cfg_site import client, until
 from tests.support.plugin_context import METADATA, SmallServer, small_server, write_files
@@ -245,15 +244,6 @@ def test_only_a_change_expires_and_only_that_client(tmp_path: Path, mode: str) -
         upload(server, "h", a="group:g\n1")
         assert build("h").groups == {"p", "g"}
         assert build("i") is other
-
-
-def test_the_database_is_refused_at_the_start(tmp_path: Path) -> None:
-    write_files(tmp_path, METADATA)
-    with (
-        pytest.raises(PluginInitError, match=r"\[probes\] use_database: .*set it to no"),
-        small_server(tmp_path, ["Metadata", "Probes"], {USE_DATABASE: True}),
-    ):
-        pass
 
 
 def test_an_empty_result_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

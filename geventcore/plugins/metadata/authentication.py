@@ -14,7 +14,7 @@ import hmac
 import logging
 from collections.abc import Callable
 
-from geventcore.errors import MetadataConsistencyError, MetadataError
+from geventcore.errors import MetadataConsistencyError, MetadataError, MetadataUnavailable
 from geventcore.options import Option, Settings
 from geventcore.options.common import CA, PASSWORD
 from geventcore.options.types import choice
@@ -56,9 +56,11 @@ class Authenticator:
         self._settings = settings
 
     def authenticate(self, identity: PeerIdentity | None, user: str, password: str, address: Address) -> bool:
-        """Whether the caller may call. A refusal is logged with its reason."""
+        """Whether the caller may call. A refusal is logged with its reason. `MetadataUnavailable` if nobody knows."""
         try:
             self._check(identity, user, password, address)
+        except MetadataUnavailable:
+            raise
         except (_RefusedError, MetadataError) as err:
             log.info("Authentication of %r from %s failed: %s", self._caller(identity, user), address[0], err)
             return False

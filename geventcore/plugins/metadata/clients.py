@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from lxml import etree
 
@@ -199,6 +200,23 @@ class ClientTable:
         if same_indexes:
             return replace(self, clients=clients)
         return self.of_clients(clients, self.duplicates)
+
+
+class ClientList(Protocol):
+    """Where clients are listed, and changed durably."""
+
+    @property
+    def table(self) -> ClientTable:
+        """The list as of now. `MetadataRuntimeError` if nothing is known."""
+
+    def add(self, name: str, attributes: Mapping[str, str]) -> bool:
+        """List a client, unless it is listed; whether it was not."""
+
+    def update(self, name: str, attributes: Mapping[str, str | None]) -> None:
+        """Change attributes of a client, or take those away that are None."""
+
+    def remove(self, name: str) -> None:
+        """Take a client off the list."""
 
 
 def _claim(index: dict[str, str], key: str, name: str, kind: str, conflict_level: int) -> None:

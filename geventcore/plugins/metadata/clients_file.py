@@ -17,6 +17,12 @@ from geventcore.specfiles.xmlfile import XINCLUDE
 _CLIENT_NAME = re.compile(r"(?!\.)[^\s/\\<>&\"'\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
 
 
+def check_client_name(name: str) -> None:
+    """Raise `MetadataConsistencyError` for a name that no client can have."""
+    if _CLIENT_NAME.fullmatch(name) is None:
+        raise MetadataConsistencyError(f"{name!r} cannot be the name of a client")
+
+
 class ClientsFile(MetadataFile[ClientTable]):
     """The client list in a file."""
 
@@ -28,8 +34,7 @@ class ClientsFile(MetadataFile[ClientTable]):
 
         Raises `MetadataConsistencyError` for a name that no client can have.
         """
-        if _CLIENT_NAME.fullmatch(name) is None:
-            raise MetadataConsistencyError(f"{name!r} cannot be the name of a client")
+        check_client_name(name)
         return not self.edit(Edit("add", "Client", name, attributes)).existed
 
     def update(self, name: str, attributes: Mapping[str, str | None]) -> None:

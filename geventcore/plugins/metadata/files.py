@@ -62,9 +62,11 @@ class MetadataFile(EventHandler, ABC, Generic[TableT]):
 
     file_name: ClassVar[str]
     root_tag: ClassVar[str]
+    #: Whether the file need not exist.
+    is_optional: ClassVar[bool] = False
 
     def __init__(self, directory: Path, context: PluginContext, on_load: Callable[[], None]) -> None:
-        """Creates an empty file if there is none. `on_load` is called whenever a version of the file was read."""
+        """Creates an empty file if there has to be one. `on_load` is called whenever a version of the file was read."""
         self.path = directory / self.file_name
         self._context = context
         self._on_load = on_load
@@ -80,7 +82,7 @@ class MetadataFile(EventHandler, ABC, Generic[TableT]):
         self._topic = f"Metadata:{self.file_name}"
         context.subscribe(self._topic, self._others_wrote)
         self._watched = {self.path}
-        if not self.path.exists():
+        if not self.is_optional and not self.path.exists():
             log.warning("%s does not exist; created", self.path)
             write_durably(self.path, f"<{self.root_tag}/>\n".encode())
         context.file_monitor.add_monitor(str(self.path), self)
@@ -122,6 +124,12 @@ class MetadataFile(EventHandler, ABC, Generic[TableT]):
     def is_loaded(self) -> bool:
         """Whether there is a table."""
         return self._loaded is not None
+
+    def forget(self) -> None:
+        """Forget what was read."""
+        with self._replace:
+            self._loaded = None
+        self._on_load()
 
     def replace_table(self, change: Callable[[TableT], TableT]) -> None:
         """Replace the table by one that is made from it."""

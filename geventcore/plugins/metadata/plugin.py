@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from geventcore.errors import MetadataConsistencyError, MetadataError, PluginInitError
+from geventcore.errors import MetadataConsistencyError, MetadataError
 from geventcore.options import Option
 from geventcore.options.common import CA, PASSWORD
 from geventcore.options.types import BOOLEAN
@@ -21,7 +21,7 @@ from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Address, ClientRunHooks, MetadataSource
 from geventcore.plugins.metadata.addresses import ClientResolver
 from geventcore.plugins.metadata.authentication import AUTHENTICATION, Authenticator
-from geventcore.plugins.metadata.clients import Client, ClientTable
+from geventcore.plugins.metadata.clients import Client, ClientList, ClientTable
 from geventcore.plugins.metadata.clients_file import ClientsFile
 from geventcore.plugins.metadata.graph import graph_lines
 from geventcore.plugins.metadata.groups import GroupTable
@@ -34,7 +34,10 @@ USE_DATABASE = Option(
     "use_database",
     BOOLEAN,
     False,
-    "Whether the client list is kept in the database instead of clients.xml.",
+    "Whether the client list is kept in the database instead of clients.xml.\n\n"
+    "Clients are then added there, with their profile, version and whether they need a certificate by now. What "
+    "clients.xml says of a client (aliases, addresses, passwords, a profile) counts for it as well, but need not be "
+    "there. Several machines that serve the same clients need it.",
 )
 
 #: Longer versions are refused; real ones are shorter than 20 characters.
@@ -51,10 +54,8 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
-        if context.settings[USE_DATABASE]:
-            raise PluginInitError("[metadata] use_database: a client list in the database is not available yet")
         self.groups_file = GroupsFile(self.directory, context, self._files_changed)
-        self.clients_file = ClientsFile(self.directory, context, self._files_changed)
+        self.clients_file, self.client_list = self._open_client_list()
         self.resolver = ClientResolver(self._clients)
         self._authenticator = Authenticator(self._clients, self.resolver, lambda: context.settings)
         self._query = MetadataQuery(
@@ -66,12 +67,22 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
             all_groups_in_category=self._groups_in_category,
         )
         self._reported: set[tuple[str, str]] = set()
-        self._initial: dict[str, ClientMetadata] = {}
+        self._initial: dict[str, tuple[Client, ClientMetadata]] = {}
         self._initial_tables: tuple[ClientTable, GroupTable] | None = None
         self._dynamic_lock = threading.Lock()
 
+    def _open_client_list(self) -> tuple[ClientsFile, ClientList]:
+        """``clients.xml``, and where clients are listed, which may be the same."""
+        if not self.context.settings[USE_DATABASE]:
+            file = ClientsFile(self.directory, self.context, self._files_changed)
+            return file, file
+        from geventcore.plugins.metadata.stored_clients import OptionalClientsFile, StoredClients
+
+        optional_file = OptionalClientsFile(self.directory, self.context, self._files_changed)
+        return optional_file, StoredClients(self.context.database, optional_file)
+
     def _clients(self) -> ClientTable:
-        return self.clients_file.table
+        return self.client_list.table
 
     def _groups(self) -> GroupTable:
         return self.groups_file.table
@@ -80,7 +91,7 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
         self._reported = set()
         self.context.expire_metadata()
         if self.clients_file.is_loaded and self.groups_file.is_loaded:
-            self._check_profiles(self._clients(), self._groups())
+            self._check_profiles(self.clients_file.table, self._groups())
 
     def _check_profiles(self, clients: ClientTable, groups: GroupTable) -> None:
         """Report profiles that are none, each once."""
@@ -121,20 +132,34 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
     def get_initial_metadata(self, client_name: str) -> ClientMetadata:
         clients, groups = self._clients(), self._groups()
         name = clients.canonical(client_name)
-        if name not in clients.clients:
-            if groups.default is None:
-                raise MetadataConsistencyError(f"client {name} is unknown, and there is no default profile for it")
-            self.set_profile(name, groups.default, (None, None), require_public=False)
+        client = clients.clients.get(name)
+        if client is None:
+            self._create(name)
             clients, groups = self._clients(), self._groups()
-        client = clients.clients.get(name, Client(name))
+            client = clients.clients.get(name, Client(name))
         if self.context.cache_mode != "initial":
             return self._build(client, groups)
         if self._initial_tables != (clients, groups):
             self._initial, self._initial_tables = {}, (clients, groups)
-        kept = self._initial
-        if name not in kept:
-            kept[name] = self._build(client, groups)
-        return kept[name].copy()
+        kept = self._initial.get(name)
+        # The list may be the same and the client another: a database gives what is in it now.
+        if kept is None or kept[0] != client:
+            kept = self._initial[name] = (client, self._build(client, groups))
+        return kept[1].copy()
+
+    def _create(self, name: str) -> None:
+        """List a client that nobody has listed, with the profile that is meant for it."""
+        listed = self._clients().get(name)
+        if listed is not None and listed.profiles:
+            # That profile counts as long as the client has not asked for another one.
+            self.client_list.add(name, {})
+            self.log.info("Client %s is new; its profile is %s", name, listed.profiles[0])
+            self._forget(name)
+            return
+        default = self._groups().default
+        if default is None:
+            raise MetadataConsistencyError(f"client {name} is unknown, and there is no default profile for it")
+        self.set_profile(name, default, (None, None), require_public=False)
 
     def _build(self, client: Client, groups: GroupTable) -> ClientMetadata:
         metadata = ClientMetadata(
@@ -227,7 +252,7 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
             attributes = {"profile": profile}
             if session is not None:
                 attributes = {"uuid": session, "profile": profile, "address": str(address[0])}
-            if self.clients_file.add(name, attributes):
+            if self.client_list.add(name, attributes):
                 self.log.info("Client %s is new; its profile is %s", name, profile)
                 self._forget(name)
                 return
@@ -239,10 +264,10 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
         if len(version) > _LONGEST_VERSION:
             raise MetadataConsistencyError(f"client {client} declares a version of {len(version)} characters")
         name = self._clients().canonical(client)
-        listed = self._clients().get(name)
+        listed = self._clients().clients.get(name)
         if listed is None:
             self.get_initial_metadata(name)
-            listed = self._clients().get(name)
+            listed = self._clients().clients.get(name)
         if listed is None or listed.version != version:
             self.log.info("Client %s runs version %s", name, version)
             self.update_client(name, {"version": version})
@@ -259,7 +284,7 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
 
     def add_client(self, name: str, attributes: Mapping[str, str]) -> Client:
         """List a client, durably; one that is listed stays as it is. Returns it."""
-        if not self.clients_file.add(name, attributes):
+        if not self.client_list.add(name, attributes):
             self.log.info("Client %s is listed already", name)
         self._forget(name)
         return self._clients().get(name) or Client(name.lower())
@@ -267,13 +292,13 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
     def update_client(self, name: str, attributes: Mapping[str, str | None]) -> None:
         """Change attributes of a client, or take away those that are None, durably."""
         known_as = self._names_of(name)
-        self.clients_file.update(name, attributes)
+        self.client_list.update(name, attributes)
         self._forget(*known_as)
 
     def remove_client(self, name: str) -> None:
         """Take a client off the list, durably."""
         known_as = self._names_of(name)
-        self.clients_file.remove(name)
+        self.client_list.remove(name)
         self._forget(*known_as)
 
     def _names_of(self, name: str) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from typing import Any
 
 from lxml import etree
 
-from geventcore.errors import PluginInitError
 from geventcore.options import Option, types
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
@@ -31,7 +30,8 @@ USE_DATABASE = Option(
     "use_database",
     types.BOOLEAN,
     False,
-    "Whether the results of probes are kept in the database.\n\nWithout it they are in Probes/probed.xml.",
+    "Whether the results of probes are kept in the database.\n\nWithout it they are in Probes/probed.xml. Several "
+    "machines that serve the same clients need it.",
 )
 
 ALLOWED_GROUPS = Option(
@@ -56,11 +56,6 @@ class Probes(Plugin, Probing, Connector):
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
-        if context.settings[USE_DATABASE]:
-            raise PluginInitError(
-                "[probes] use_database: probe data cannot be kept in the database yet; set it to no to keep them in "
-                f"Probes/{STORE_NAME}"
-            )
         self._candidates: list[tuple[str, Candidates[ProbeFile]]] | None = None
         self._files = Directory(
             self.directory,
@@ -74,6 +69,10 @@ class Probes(Plugin, Probing, Connector):
         self._store: ProbeStore = self._open_store()
 
     def _open_store(self) -> ProbeStore:
+        if self.context.settings[USE_DATABASE]:
+            from geventcore.plugins.probes.database_store import DatabaseProbeStore
+
+            return DatabaseProbeStore(self.context.database, self.context.expire_metadata)
         store = XMLProbeStore(self.directory / STORE_NAME, self.context, self.context.expire_metadata)
         self.context.file_monitor.add_monitor(str(store.path), store)
         return store
@@ -142,8 +141,11 @@ class Probes(Plugin, Probing, Connector):
 
     def get_additional_groups(self, metadata: ClientMetadata) -> list[str]:
         """The groups of the last upload."""
-        return list(self._store.get(metadata.hostname).groups)
+        probes = metadata.scratch[self] = self._store.get(metadata.hostname)
+        return list(probes.groups)
 
     def get_additional_data(self, metadata: ClientMetadata) -> Mapping[str, Any]:
         """Probe name -> result of the last upload."""
-        return dict(self._store.get(metadata.hostname).data)
+        # Of the same upload as the groups, if those were asked for.
+        probes = metadata.scratch.pop(self, None) or self._store.get(metadata.hostname)
+        return dict(probes.data)

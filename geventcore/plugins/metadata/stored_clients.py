@@ -1,0 +1,226 @@
+"""The client list in the database.
+
+A client exists if it has a row. What only an administrator decides about a client (aliases, addresses, passwords) is in
+``clients.xml``, if there is one; a profile or authentication type there counts unless the client's row has one.
+
+Nothing of the rows is remembered: a `ClientTable` whose parts ask the database is always right, whichever process or
+machine has changed a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from geventcore.errors import MetadataConsistencyError, MetadataRuntimeError, MetadataUnavailable, StorageError
+from geventcore.filemonitor import FileAction, FileEvent
+from geventcore.plugins.ip_addresses import normal_address
+from geventcore.plugins.metadata.clients import Client, ClientTable
+from geventcore.plugins.metadata.clients_file import ClientsFile, check_client_name
+from geventcore.specfiles.xmltext import illegal_position
+from geventcore.storage import clients as rows
+from geventcore.storage.database import Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+T = TypeVar("T")
+
+#: The attributes of a client that a row can hold.
+COLUMNS = frozenset({"profile", "auth", "version", "uuid", "address"})
+_NO_CLIENTS = ClientTable({})
+
+
+class OptionalClientsFile(ClientsFile):
+    """``clients.xml`` of a site whose client list is in the database: it need not exist."""
+
+    is_optional = True
+
+    def handle_event(self, event: FileEvent) -> None:
+        """Read the file anew, or forget it if it has been deleted."""
+        if event.action is FileAction.DELETED and not self.path.exists():
+            self.forget()
+        else:
+            super().handle_event(event)
+
+    @property
+    def table(self) -> ClientTable:
+        """What the file says now; nothing if there is none. `MetadataRuntimeError` if it was never good."""
+        if not self.is_loaded and not self.path.exists():
+            return _NO_CLIENTS
+        return super().table
+
+
+class StoredClients:
+    """A `ClientList`. `ClientsFile` is the other one."""
+
+    def __init__(self, database: Database, file: OptionalClientsFile) -> None:
+        self._rows = _Rows(database)
+        self._file = file
+        self._table = StoredClientTable.over(self._rows, file.table if file.is_loaded else _NO_CLIENTS)
+
+    @property
+    def table(self) -> ClientTable:
+        """A table that asks the database whenever it is asked. It is another one when the file has changed."""
+        listed = self._file.table
+        if self._table.listed is not listed:
+            self._table = StoredClientTable.over(self._rows, listed)
+        return self._table
+
+    def add(self, name: str, attributes: Mapping[str, str]) -> bool:
+        """Add a client, unless there is one; whether there was none."""
+        check_client_name(name)
+        client = rows.StoredClient(name.lower(), **_checked(attributes))
+        return self._rows.write(lambda connection: rows.add_client(connection, client))
+
+    def update(self, name: str, attributes: Mapping[str, str | None]) -> None:
+        """Change attributes of a client, or take those away that are None."""
+        values = _checked(attributes)
+        if not self._rows.write(lambda connection: rows.update_client(connection, name.lower(), values)):
+            raise MetadataConsistencyError(f"the database has no client {name}")
+
+    def remove(self, name: str) -> None:
+        """Take a client off the list."""
+        if not self._rows.write(lambda connection: rows.remove_client(connection, name.lower())):
+            raise MetadataConsistencyError(f"the database has no client {name}")
+
+
+def _checked(attributes: Mapping[str, str | None]) -> dict[str, str | None]:
+    """What a row can hold of attributes; `MetadataError` if that is not everything."""
+    others = attributes.keys() - COLUMNS
+    if others:
+        raise MetadataRuntimeError(
+            f"the client list is in the database ([metadata] use_database): {', '.join(sorted(others))} of a client is "
+            "set in clients.xml"
+        )
+    for name, value in attributes.items():
+        if value is not None and illegal_position(value) is not None:
+            raise MetadataConsistencyError(f"{name} = {value!r} holds characters that cannot be stored")
+    values = dict(attributes)
+    if values.get("address"):
+        values["address"] = normal_address(str(values["address"]))
+    return values
+
+
+class _Rows:
+    """The database, with errors that say that nothing is known of clients."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self, function: Callable[[Connection], T]) -> T:
+        try:
+            return self._database.read(function)
+        except StorageError as err:
+            raise MetadataUnavailable(f"the client list cannot be read: {err}") from err
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        try:
+            return self._database.write(function)
+        except StorageError as err:
+            raise MetadataUnavailable(f"the client list cannot be changed: {err}") from err
+
+
+@dataclass(frozen=True, eq=False)
+class StoredClientTable(ClientTable):
+    """The rows, with what the file says of their clients.
+
+    Attributes:
+        listed: what the file says.
+    """
+
+    listed: ClientTable = _NO_CLIENTS
+
+    @classmethod
+    def over(cls, source: _Rows, listed: ClientTable) -> StoredClientTable:
+        """A table that asks the database."""
+        return cls(
+            _ClientsByName(source, listed),
+            aliases=listed.aliases,
+            owners=_OwnersByAddress(source, listed),
+            uuids=_NamesByUUID(source, listed),
+            listed=listed,
+        )
+
+    def get(self, name: str) -> Client | None:
+        """The client of that name (not alias); one that is only in the file is no client yet, but may have a password
+        of its own already."""
+        name = name.lower()
+        return self.clients.get(name) or self.listed.get(name)
+
+
+def _merged(row: rows.StoredClient, listed: Client | None) -> Client:
+    """What a row and the file say of a client."""
+    client = listed or Client(row.hostname)
+    return replace(
+        client,
+        profiles=(row.profile,) if row.profile else client.profiles,
+        addresses=(*client.addresses, row.address) if row.address else client.addresses,
+        uuid=row.uuid or client.uuid,
+        auth=row.auth or client.auth,
+        version=row.version,
+    )
+
+
+class _ClientsByName(Mapping[str, Client]):
+    """Name -> client; one query for one, and one for all."""
+
+    def __init__(self, source: _Rows, listed: ClientTable) -> None:
+        self._source = source
+        self._listed = listed
+
+    def __getitem__(self, name: str) -> Client:
+        row = self._source.read(lambda connection: rows.get_client(connection, name))
+        if row is None:
+            raise KeyError(name)
+        return _merged(row, self._listed.get(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._source.read(rows.client_names))
+
+    def __len__(self) -> int:
+        return len(self._source.read(rows.client_names))
+
+
+class _OwnersByAddress(Mapping[str, tuple[str, ...]]):
+    """Normal address -> names of the clients that have it, in the file or by registering from there."""
+
+    def __init__(self, source: _Rows, listed: ClientTable) -> None:
+        self._source = source
+        self._listed = listed
+
+    def __getitem__(self, address: str) -> tuple[str, ...]:
+        registered = self._source.read(lambda connection: rows.names_by_address(connection, address))
+        owners = tuple(dict.fromkeys((*self._listed.owners.get(address, ()), *registered)))
+        if not owners:
+            raise KeyError(address)
+        return owners
+
+    def __iter__(self) -> Iterator[str]:
+        registered = (row.address for row in self._source.read(rows.all_clients) if row.address)
+        return iter(dict.fromkeys((*self._listed.owners, *registered)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class _NamesByUUID(Mapping[str, str]):
+    """User name -> name of the client that it stands for."""
+
+    def __init__(self, source: _Rows, listed: ClientTable) -> None:
+        self._source = source
+        self._listed = listed
+
+    def __getitem__(self, uuid: str) -> str:
+        name = self._listed.uuids.get(uuid) or self._source.read(lambda connection: rows.name_by_uuid(connection, uuid))
+        if name is None:
+            raise KeyError(uuid)
+        return name
+
+    def __iter__(self) -> Iterator[str]:
+        registered = (row.uuid for row in self._source.read(rows.all_clients) if row.uuid)
+        return iter(dict.fromkeys((*self._listed.uuids, *registered)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

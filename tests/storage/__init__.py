@@ -1,0 +1,1 @@
+"""The database layer, over every kind of database that is here."""
