@@ -18,7 +18,7 @@ RUNTIME_EXTRAS = {
     "database": DATABASE,
     "ldap": ["ldap3>=2.9"],
     "mysql": [*DATABASE, "PyMySQL>=1.1"],
-    "postgresql": [*DATABASE, "psycopg[binary]>=3.1.18"],
+    "postgresql": [*DATABASE, "psycopg[binary]>=3.2"],
     "redis": ["redis>=5.0"],
     "ssh": ["bcrypt>=3.1.5"],
     "templates": ["Genshi>=0.7.7", "Jinja2>=3.1"],

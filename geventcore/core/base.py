@@ -28,7 +28,7 @@ from geventcore.core.plugin_loading import (
     plugin_classes,
 )
 from geventcore.core.repository_lock import RepositoryLock
-from geventcore.core.shared_state import SharedState
+from geventcore.core.shared_state import EXPIRE, SharedState
 from geventcore.errors import ConfigError, CoreInitError, MetadataConsistencyError, MetadataRuntimeError
 from geventcore.filemonitor import FileAction, FileEvent, FileMonitor, create_monitor
 from geventcore.log import set_debug as set_log_debug
@@ -121,7 +121,7 @@ class Core:
         self.metadata = MetadataService(
             self.metadata_source,
             lambda: self.plugins.by_type(Connector),
-            lambda: self.settings[CACHE_MODE],
+            lambda: self.cache_mode,
             self.timings,
             self.statistics_name,
         )
@@ -145,6 +145,11 @@ class Core:
         """Let others go on after a while of computing; threads do that by themselves."""
 
     # -- life
+
+    @property
+    def cache_mode(self) -> str:
+        """How client metadata are cached; not at all while changes on other machines could be missed."""
+        return self.settings[CACHE_MODE] if self.databases.may_remember else "off"
 
     @property
     def statistics_name(self) -> str:
@@ -206,6 +211,9 @@ class Core:
             log.warning("%s", warning)
 
     def _start_threads(self) -> None:
+        relay = self.databases.start_notifications([EXPIRE], self.bus.deliver, self.metadata.expire)
+        if relay is not None:
+            self.bus.add_relay(relay)
         self._start_thread("file watcher", self._watch_files)
         if self.settings[PERFORMANCE] and self.settings[PERFORMANCE_INTERVAL]:
             self._start_thread("performance log", self._log_performance)

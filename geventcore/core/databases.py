@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from geventcore.errors import ConfigError
@@ -17,6 +17,7 @@ from geventcore.storage.config import DatabaseConfig, database_config, reporting
 
 if TYPE_CHECKING:
     from geventcore.storage.database import Database
+    from geventcore.storage.notifications import NotificationRelay
 
 
 class Databases:
@@ -27,6 +28,7 @@ class Databases:
         self._offload = offload
         self._lock = threading.Lock()
         self._opened: dict[str, Database] = {}
+        self._notifications: NotificationRelay | None = None
 
     def main(self) -> Database:
         """The database for everything.
@@ -51,8 +53,29 @@ class Databases:
         """The databases that have been asked for, each once."""
         return list(dict.fromkeys(self._opened.values()))
 
+    def start_notifications(
+        self, topics: Collection[str], deliver: Callable[[str, Any], object], on_lost: Callable[[], None]
+    ) -> NotificationRelay | None:
+        """Begin to hear other servers that share the database, if it is one that can tell; called in each process that
+        serves. See `NotificationRelay` for the arguments. Returns the way to tell them."""
+        database = self._opened.get("main")
+        if database is None or database.config.engine != "postgresql":
+            return None
+        from geventcore.storage.notifications import NotificationRelay
+
+        self._notifications = NotificationRelay(database, topics, deliver, on_lost)
+        self._notifications.start()
+        return self._notifications
+
+    @property
+    def may_remember(self) -> bool:
+        """Whether what is changed elsewhere would be heard of here; true as well if nothing is changed elsewhere."""
+        return self._notifications is None or self._notifications.is_listening
+
     def close(self) -> None:
         """Let go of all connections."""
+        if self._notifications is not None:
+            self._notifications.close()
         for database in self.opened():
             database.close()
 

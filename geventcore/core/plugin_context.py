@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from lxml import etree
 
 from geventcore.filemonitor import FileMonitor
-from geventcore.options.common import CACHE_MODE, ENCODING
+from geventcore.options.common import ENCODING
 from geventcore.options.settings import LoadedSettings
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import MetadataSource
@@ -50,7 +50,7 @@ class CorePluginContext:
 
     @property
     def cache_mode(self) -> str:
-        return self._core.settings[CACHE_MODE]
+        return self._core.cache_mode
 
     @property
     def revision(self) -> str:
