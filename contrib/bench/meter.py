@@ -61,6 +61,12 @@ class Meter:
                 return
 
 
+def memory(root: int) -> tuple[int, int]:
+    """Resident and proportional memory of a process and its descendants now, in bytes."""
+    tree = process_tree(root)
+    return sum(map(_rss_bytes, tree)), sum(map(_pss_bytes, tree))
+
+
 def process_tree(root: int) -> list[int]:
     """`root` and all its descendants."""
     children: dict[int, list[int]] = defaultdict(list)

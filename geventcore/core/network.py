@@ -325,6 +325,9 @@ class NetworkCore(Core):
             self._connections.pop(connection, None)
             self._connections_changed.notify_all()
 
+    def take_handshake_turn(self) -> None:
+        """Called before a step of a TLS handshake computes; may wait. In threads, the system shares out the time."""
+
     def new_proxy_header(self, address: Any) -> ProxyHeaderParser | None:
         """What reads the PROXY header of a new connection; None if there must not be one."""
         return ProxyHeaderParser() if self.settings[PROXY_PROTOCOL].include(address) else None
@@ -345,7 +348,7 @@ class NetworkCore(Core):
                 deadline = time.monotonic() + HEADER_SECONDS
                 source = read_header(sock, lambda: waiter.wait_readable(sock, deadline), proxy_header)
                 peer = Peer(source or peer.address)
-            stream.handshake(time.monotonic() + deadlines.handshake)
+            stream.handshake(time.monotonic() + deadlines.handshake, self.take_handshake_turn)
             peer = Peer(peer.address, stream.peer_identity)
             conversation = self.new_conversation(peer)
             self.track(stream, conversation)

@@ -86,16 +86,23 @@ class TLSStream:
         self._waiter = waiter
         self._connection: SSL.Connection | None = context.connection(sock)
         self._state = _State.NEW
+        self._take_turn: Callable[[], None] | None = None
         self._peer_identity: PeerIdentity | None = None
         self._bytes_sent = 0
 
-    def handshake(self, deadline: float) -> None:
-        """Agree on keys with the peer and learn who it is."""
+    def handshake(self, deadline: float, take_turn: Callable[[], None] | None = None) -> None:
+        """Agree on keys with the peer and learn who it is.
+
+        `take_turn` is called before each step, which computes much, and may wait until others are done.
+        """
+        self._take_turn = take_turn
         try:
             self._complete(SSL.Connection.do_handshake, deadline)
         except TimeoutError:
             self._state = _State.ENDED
             raise
+        finally:
+            self._take_turn = None
         self._state = _State.OPEN
         if self._connection is not None:
             self._peer_identity = identify(self._connection)
@@ -195,6 +202,8 @@ class TLSStream:
     def _complete(self, attempt: Callable[..., _Result], deadline: float, *arguments: object) -> _Result:
         """Repeat one call of pyOpenSSL until it has an outcome, waiting for the socket in between."""
         while True:
+            if self._take_turn is not None:
+                self._take_turn()
             connection = self._connection
             if connection is None or self._state is _State.ENDED:
                 raise ConnectionAbortedError("the connection was ended here")

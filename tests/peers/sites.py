@@ -6,6 +6,8 @@ a run writes stays below the site's directory.
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +21,18 @@ Sections = Mapping[str, Mapping[str, str]]
 PLUGINS = ("Bundler", "Cfg", "Decisions", "Metadata", "Probes", "Properties", "Rules")
 
 
+#: Below those that Linux gives to outgoing connections: a load of clients takes thousands of these at random.
+_PORTS = range(15_000, 32_000)
+
+
 def free_port(address: str = "127.0.0.1") -> int:
     """A TCP port that nobody listens on now."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((address, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket(family, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+            probe.bind((address, port))
+            return port
 
 
 def write_configuration(path: Path, *layers: Sections) -> None:

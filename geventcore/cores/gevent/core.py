@@ -23,11 +23,13 @@ from geventcore.core.network import Abortable
 from geventcore.core.prefork import PreforkCore
 from geventcore.cores.gevent.admission import Answers, ConnectionAdmission, Slots, Uploads
 from geventcore.cores.gevent.connections import Acceptor, Place, Places, most_connections
+from geventcore.cores.gevent.handshakes import HandshakeTurns
 from geventcore.cores.gevent.options import (
     ANSWER_MEMORY,
     GEVENT_OPTIONS,
     MAX_BLOCKING,
     MAX_CONNECTIONS,
+    MAX_HANDSHAKES,
     MAX_RENDERS,
     POOL_SIZE,
     UPLOAD_MEMORY,
@@ -68,6 +70,7 @@ class GeventCore(PreforkCore):
         self._uploads = Uploads(settings[UPLOAD_MEMORY])
         self._slots = Slots(settings[POOL_SIZE], settings[MAX_RENDERS], self._answers)
         self._places: dict[object, Place] = {}
+        self._handshake_turns = HandshakeTurns(settings[MAX_HANDSHAKES])
         self.watchdog = Watchdog(settings[MAX_BLOCKING])
         self._computing: object = None
         self._computing_since = 0.0
@@ -113,6 +116,10 @@ class GeventCore(PreforkCore):
             self.serve_connection(sock, address, self._waiter)
         finally:
             del self._places[current]
+
+    def take_handshake_turn(self) -> None:
+        """See `NetworkCore.take_handshake_turn`."""
+        self._handshake_turns.take()
 
     def track(self, connection: Abortable, conversation: Conversation | None) -> None:
         """See `NetworkCore.track`; tells also when the connection wants nothing."""

@@ -59,6 +59,16 @@ MAX_RENDERS = Option(
     "for something else, as a plugin may, do not count.",
 )
 
+MAX_HANDSHAKES = Option(
+    "gevent",
+    "max_handshakes",
+    types.integer(1),
+    4,
+    "How many steps of TLS handshakes a process computes before it looks after requests that are under way.\n\n"
+    "A step takes up to a millisecond, with an RSA key more. So this is how long a flood of new connections can hold "
+    "up a request each time it wants to go on.",
+)
+
 UPLOAD_MEMORY = Option(
     "gevent",
     "upload_memory",
@@ -93,6 +103,7 @@ GEVENT_OPTIONS: tuple[Option[Any], ...] = (
     MAX_CONNECTIONS,
     POOL_SIZE,
     MAX_RENDERS,
+    MAX_HANDSHAKES,
     UPLOAD_MEMORY,
     ANSWER_MEMORY,
     MAX_BLOCKING,
