@@ -1,0 +1,125 @@
+"""Plugins that wait in plain blocking Python hold up nobody else."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.live_server import SITE_PLUGINS, LiveServer, LiveSite, wait_until
+from tests.support.wire_client import Client
+
+#: How many clients' configurations wait in each way.
+WAITERS = {"sleep": 80, "lock": 80, "condition": 80, "queue": 80, "server": 80, "thread": 80, "program": 20}
+
+
+@contextmanager
+def slow_server(release: threading.Event) -> Iterator[int]:
+    """A server that answers nobody before it is released; its port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener:
+        connections: list[socket.socket] = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    connections.append(listener.accept()[0])
+                except OSError:
+                    return
+
+        def answer() -> None:
+            release.wait()
+            for connection in connections:
+                connection.sendall(b"server")
+                connection.close()
+
+        threads = [threading.Thread(target=accept, daemon=True), threading.Thread(target=answer)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            release.set()
+            threads[1].join()
+
+
+def add_clients(site: LiveSite, *names: str) -> None:
+    """List clients that are not known yet."""
+    path = site.repository / "Metadata" / "clients.xml"
+    lines = "".join(f'<Client name="{name}" profile="basic"/>\n' for name in names)
+    path.write_text(path.read_text().replace("</Clients>", f"{lines}</Clients>"))
+
+
+def caller(site: LiveSite, name: str, number: int) -> Client:
+    """A client with an address that few others have."""
+    return site.client(name, source=f"127.0.3.{number % 200 + 1}")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_hundreds_of_waiting_plugins_hold_up_nobody(new_site: Callable[..., LiveSite], workers: int) -> None:
+    site = new_site("waiting.Waiting", workers=workers)
+    names = [f"{kind}-{number}" for kind, count in WAITERS.items() for number in range(count)]
+    add_clients(site, *names)
+    release = threading.Event()
+    with slow_server(release) as port:
+        (site.directory / "port").write_text(str(port))
+        with site.start() as server, ThreadPoolExecutor(len(names)) as executor:
+            calls = [
+                executor.submit(caller(site, name, number).call, "GetConfig") for number, name in enumerate(names)
+            ]
+            server.wait_for_log(" waits", times=len(names))
+            others = [site.client(f"host{number:03}.example.net", source="127.0.4.1") for number in range(20)]
+            for other in others:
+                assert other.call("GetProbes").startswith("<probes")
+                assert other.call("GetConfig").startswith("<Configuration")
+                assert other.call("RecvProbeData", "<ProbeData/>") is True
+            # What a plugin offloads is not behind what others wait for.
+            assert "/waited/offload" in site.client("offload-1", source="127.0.4.1").call("GetConfig")
+            assert not any(call.done() for call in calls)
+            release.set()
+            (site.directory / "gate-is-open").touch()
+            found = Counter(
+                kind for kind in WAITERS for call in calls if f"/waited/{kind}" in call.result(timeout=60)
+            )
+            assert found == WAITERS
+            assert not [line for line in server.grave() if "Nobody else" not in line.message]
+
+
+SOURCE = SITE_PLUGINS / "blocking.py"
+
+
+def line_of(mark: str) -> str:
+    """The number of a marked line of the plugin that blocks."""
+    (found,) = [number for number, text in enumerate(SOURCE.read_text().splitlines(), 1) if f"that {mark}" in text]
+    return str(found)
+
+
+def blocked(server: LiveServer) -> list[str]:
+    """What the log says of code that blocks."""
+    return [line.message for line in server.log() if line.message.startswith("Nobody else was served")]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_blocks_is_named(new_site: Callable[..., LiveSite], workers: int) -> None:
+    site = new_site("blocking.Blocking", max_blocking="0.2", workers=workers)
+    with site.start() as server:
+        for name in ("compute-1", "count-1"):
+            assert site.client(name).call("GetConfig").startswith("<Configuration")
+        wait_until(lambda: len(blocked(server)) == 2, "two lines about who has blocked")
+        for name, mark in (("compute-1", "computes"), ("count-1", "counts")):
+            (message,) = [message for message in blocked(server) if f", for {name} (" in message]
+            assert f"Blocking.build_structures at {SOURCE}:{line_of(mark)}," in message
+
+
+def test_who_blocks_again_is_not_named_again_at_once(new_site: Callable[..., LiveSite]) -> None:
+    site = new_site("blocking.Blocking", max_blocking="0.2")
+    with site.start() as server:
+        for number in range(3):
+            site.client(f"compute-{number}").call("GetConfig")
+        site.client("count-1").call("GetConfig")
+        wait_until(lambda: len(blocked(server)) == 2, "two lines about who has blocked")
+        assert len([message for message in blocked(server) if line_of("computes") in message]) == 1
