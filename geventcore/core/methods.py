@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 Address = tuple[Any, ...]
 
+#: Parsing is given away from this length on, in characters: 360 KB, a usual report, take 4 to 13 ms.
+LARGE_UPLOAD = 1024 * 1024
+
 #: What processes tell each other about a client that has sent something which its configuration may depend on.
 OUTDATED = "core:outdated"
 
@@ -97,6 +100,9 @@ class CoreMethods:
         except MetadataError as err:
             raise critical(f"Unable to build the metadata of {client}: {err}") from err
 
+    def _parse_upload(self, text: str) -> etree._Element:
+        return parse_upload(text) if len(text) < LARGE_UPLOAD else self._core.offload(parse_upload, text)
+
     # -- a client's run
 
     @exposed("DeclareVersion")
@@ -145,7 +151,7 @@ class CoreMethods:
         if core.plugin_context.cache_mode == "cautious":
             core.shared_state.expire_metadata(metadata.hostname)
         try:
-            root = parse_upload(probe_data)
+            root = self._parse_upload(probe_data)
         except etree.ParseError as err:
             raise critical(f"Failed to parse the probe data of {metadata.hostname}: {err}") from err
         by_source: dict[str, list[etree._Element]] = {}
@@ -189,7 +195,7 @@ class CoreMethods:
         """Take the report of a run, a document with a ``Statistics`` element. Returns true if it is stored."""
         core = self._core
         try:
-            root = parse_upload(statistics)
+            root = self._parse_upload(statistics)
         except etree.ParseError as err:
             raise RPCError(FAULT_OTHER, f"The statistics are not well-formed: {err}") from err
         element = root.find(".//Statistics")

@@ -107,6 +107,7 @@ class NetworkCore(Core):
             AccessControl(lambda: self.plugins.by_type(ClientACLs), self.methods.client_metadata),
             self.authenticate,
             self.timings,
+            self.offload,
         )
         self._signals = SignalQueue()
         self._service_manager = ServiceManager()

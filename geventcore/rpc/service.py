@@ -24,6 +24,14 @@ log = logging.getLogger(__name__)
 #: Decides whether a caller is who it says: identity from a verified certificate, user, password, address.
 Authenticate = Callable[[PeerIdentity | None, str, str, tuple[Any, ...]], bool]
 
+#: Has a function called with one argument.
+Offload = Callable[[Callable[[Any], Any], Any], Any]
+
+#: A call is read elsewhere from this length on, in bytes: that many take some 10 ms.
+LARGE_BODY = 1024 * 1024
+#: A result is written elsewhere if it has more items than this: that many pairs take some 10 ms.
+LARGE_RESULT = 2000
+
 #: Bodies below this do not get smaller by compression, once the headers are counted.
 MINIMUM_GZIP_BYTES = 1024
 
@@ -74,12 +82,19 @@ class Service:
     """Answers requests with the methods of one server."""
 
     def __init__(
-        self, methods: MethodTable, access: AccessControl, authenticate: Authenticate, timings: Timings
+        self,
+        methods: MethodTable,
+        access: AccessControl,
+        authenticate: Authenticate,
+        timings: Timings,
+        offload: Offload = lambda function, argument: function(argument),
     ) -> None:
+        """`offload` calls a function that computes for long in such a way that others can go on."""
         self.methods = methods
         self.access = access
         self._authenticate = authenticate
         self._timings = timings
+        self._offload = offload
 
     def authenticate(self, authorization: str | None, peer: Peer) -> bool:
         """Whether a request with this ``Authorization`` header may be read on.
@@ -102,7 +117,7 @@ class Service:
     def answer(self, body: bytes, peer: Peer) -> Response:
         """The response to an authenticated request; never raises."""
         try:
-            call = xmlrpc.parse_call(body)
+            call = xmlrpc.parse_call(body) if len(body) < LARGE_BODY else self._offload(xmlrpc.parse_call, body)
         except RequestError as err:
             log.warning("%s: not an XML-RPC call: %s", peer, err)
             return error_response(500)
@@ -130,6 +145,9 @@ class Service:
         try:
             if isinstance(result, XMLText):
                 return xmlrpc.dump_string_response(result)
+            if isinstance(result, list | tuple | dict | set) and len(result) > LARGE_RESULT:
+                dumped: bytes = self._offload(xmlrpc.dump_response, result)
+                return dumped
             return xmlrpc.dump_response(result)
         except (TypeError, ValueError, OverflowError) as err:
             log.error("%s: the result of %s cannot be sent: %s", peer, call.method, err)

@@ -68,9 +68,7 @@ def test_hundreds_of_waiting_plugins_hold_up_nobody(new_site: Callable[..., Live
     with slow_server(release) as port:
         (site.directory / "port").write_text(str(port))
         with site.start() as server, ThreadPoolExecutor(len(names)) as executor:
-            calls = [
-                executor.submit(caller(site, name, number).call, "GetConfig") for number, name in enumerate(names)
-            ]
+            calls = [executor.submit(caller(site, name, number).call, "GetConfig") for number, name in enumerate(names)]
             server.wait_for_log(" waits", times=len(names))
             others = [site.client(f"host{number:03}.example.net", source="127.0.4.1") for number in range(20)]
             for other in others:
@@ -82,9 +80,7 @@ def test_hundreds_of_waiting_plugins_hold_up_nobody(new_site: Callable[..., Live
             assert not any(call.done() for call in calls)
             release.set()
             (site.directory / "gate-is-open").touch()
-            found = Counter(
-                kind for kind in WAITERS for call in calls if f"/waited/{kind}" in call.result(timeout=60)
-            )
+            found = Counter(kind for kind in WAITERS for call in calls if f"/waited/{kind}" in call.result(timeout=60))
             assert found == WAITERS
             assert not [line for line in server.grave() if "Nobody else" not in line.message]
 

@@ -17,6 +17,8 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 import gevent
 import gevent.os
 from gevent.monkey import get_original
+from gevent.resolver.thread import Resolver
+from gevent.threadpool import ThreadPool
 
 from geventcore.core.master import SystemCalls
 from geventcore.core.network import Abortable
@@ -51,6 +53,9 @@ T = TypeVar("T")
 #: How long a greenlet may compute before it lets others go on, in seconds: well below what a client notices, well above
 #: what a switch costs (some microseconds).
 SLICE_SECONDS = 0.005
+
+#: How many names are looked up at once. Threads exist only as far as they are needed, and nearly always wait.
+RESOLVER_THREADS = 50
 
 
 class GeventCore(PreforkCore):
@@ -98,6 +103,7 @@ class GeventCore(PreforkCore):
         return SystemCalls(gevent.os.fork_gevent, get_original("os", "waitpid"), get_original("select", "poll"))
 
     def _block(self) -> None:
+        _look_up_names_apart()
         self.watchdog.start()
         acceptor = Acceptor(self.listeners, Places(most_connections(self.settings[MAX_CONNECTIONS])), self._serve)
         acceptor.start()
@@ -158,3 +164,13 @@ class GeventCore(PreforkCore):
         elif now - self._computing_since > SLICE_SECONDS:
             self._computing = None
             self._slots.breathe()
+
+
+def _look_up_names_apart() -> None:
+    """Have names looked up by threads that do nothing else.
+
+    A name server that does not answer keeps a thread for many seconds, and what plugins offload must not wait for that.
+    """
+    hub = gevent.get_hub()
+    if isinstance(hub.resolver, Resolver):
+        hub.resolver.pool = ThreadPool(RESOLVER_THREADS, hub)
