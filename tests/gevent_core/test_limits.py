@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +59,27 @@ def test_slots_are_not_held_by_who_is_slow(new_site: Callable[..., LiveSite]) ->
         for _ in range(10):
             assert other(site).call("GetProbes").startswith("<probes")
             assert other(site).call("GetConfig").startswith("<Configuration")
+
+
+def test_silent_connections_wake_nobody(new_site: Callable[..., LiveSite]) -> None:
+    site = new_site()
+    occupier = site.client("plain", source=OCCUPIER)
+    with site.start() as server, ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(occupier.connect_plain())
+            stack.enter_context(occupier.connect())
+        status = Path(f"/proc/{server.pid}/task/{server.pid}/status")
+
+        def wakeups() -> int:
+            (line,) = [line for line in status.read_text().splitlines() if line.startswith("voluntary")]
+            return int(line.split()[1])
+
+        def is_quiet() -> bool:
+            before = wakeups()
+            time.sleep(0.5)
+            return wakeups() - before < 10
+
+        wait_until(is_quiet, "the event loop sleeps")
 
 
 def test_one_address_has_half_of_the_slots(new_site: Callable[..., LiveSite]) -> None:

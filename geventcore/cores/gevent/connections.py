@@ -190,7 +190,9 @@ class Acceptor:
 
 
 def _cooperative(sock: socket.socket) -> gevent.socket.socket:
-    """The same listening socket as gevent's class, whether or not the standard library is patched."""
-    if isinstance(sock, gevent.socket.socket):
-        return sock
-    return gevent.socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
+    """The same listening socket as gevent's class, whether or not the standard library is patched: its `accept` lets
+    others go on while it waits."""
+    if not isinstance(sock, gevent.socket.socket):
+        sock = gevent.socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
+    sock.setblocking(True)
+    return sock
