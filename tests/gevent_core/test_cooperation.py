@@ -61,11 +61,11 @@ def caller(site: LiveSite, name: str, number: int) -> Client:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_hundreds_of_waiting_plugins_hold_up_nobody(new_site: Callable[..., LiveSite], workers: int) -> None:
-    site = new_site("waiting.Waiting", workers=workers)
     names = [f"{kind}-{number}" for kind, count in WAITERS.items() for number in range(count)]
-    add_clients(site, *names)
     release = threading.Event()
     with slow_server(release) as port:
+        site = new_site("waiting.Waiting", workers=workers)
+        add_clients(site, *names)
         (site.directory / "port").write_text(str(port))
         with site.start() as server, ThreadPoolExecutor(len(names)) as executor:
             calls = [executor.submit(caller(site, name, number).call, "GetConfig") for number, name in enumerate(names)]
