@@ -12,9 +12,10 @@ then rendered for each client. Two views of the result take the conditions away 
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,18 @@ from geventcore.errors import RepositoryError
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import TemplateDataProvider
-from geventcore.specfiles.conditions import CONDITIONAL_TAGS, condition_holds, is_conditional
+from geventcore.specfiles.conditions import condition_holds, is_conditional
 from geventcore.specfiles.encrypted_elements import decrypt_elements
 from geventcore.specfiles.xmlfile import XMLDocument, XMLFile, repository_parser
 from geventcore.templating import XMLTemplate, load_xml_template
 
 log = logging.getLogger(__name__)
+
+#: How many trees for different clients are kept of one file, and how many elements these may have in all.
+MAX_VARIANTS = 64
+MAX_VARIANT_ELEMENTS = 20_000
+#: How many renderings of one template are kept as trees. Many templates give most clients the same.
+MAX_RENDERINGS = 8
 
 GENSHI_NAMESPACE = "http://genshi.edgewall.org/"
 
@@ -96,23 +103,42 @@ def _append_contents(
 
 @dataclass(frozen=True, eq=False)
 class Struct:
-    """One state of a structured file: a tree without comments, and whether it has conditions at all."""
+    """One state of a structured file: a tree without comments, and the names that its conditions ask for."""
 
     root: etree._Element
     conditional: bool
+    _group_names: frozenset[str | None]
+    _client_names: frozenset[str | None]
+    _variants: dict[tuple[object, object], etree._Element] = field(default_factory=dict)
 
     @classmethod
     def of(cls, root: etree._Element) -> Struct:
         """Takes the tree over: the caller must not use it any more."""
         etree.strip_tags(root, etree.Comment, etree.ProcessingInstruction)
-        return cls(root, next(root.iter(*CONDITIONAL_TAGS), None) is not None)
+        groups = frozenset(element.get("name") for element in root.iter("Group"))
+        clients = frozenset(element.get("name") for element in root.iter("Client"))
+        return cls(root, bool(groups or clients), groups, clients)
 
     def xml_match(self, metadata: ClientMetadata) -> etree._Element:
         """A fresh tree for a client."""
-        root = copy.deepcopy(self.root)
-        if self.conditional:
-            xml_match_in_place(root, metadata)
-        return root
+        if not self.conditional:
+            return copy.deepcopy(self.root)
+        # Clients of which the same conditions hold get the same.
+        hostname = metadata.hostname if metadata.hostname in self._client_names else None
+        holding = (self._group_names.intersection(metadata.groups), hostname)
+        matched = self._variants.get(holding)
+        if matched is None:
+            matched = copy.deepcopy(self.root)
+            xml_match_in_place(matched, metadata)
+            if len(self._variants) >= self._most_variants:
+                self._variants.clear()
+            self._variants[holding] = matched
+        return copy.deepcopy(matched)
+
+    @functools.cached_property
+    def _most_variants(self) -> int:
+        """How many are kept, so that a file with many conditions takes little more than one with few."""
+        return max(1, min(MAX_VARIANTS, MAX_VARIANT_ELEMENTS // sum(1 for _ in self.root.iter())))
 
 
 class StructFile(XMLFile):
@@ -129,6 +155,8 @@ class StructFile(XMLFile):
         self._load_hook = on_load
         self._static: Struct | None = None
         self._template: XMLTemplate | None = None
+        self._rendered: dict[bytes, Struct] = {}
+        self._rendered_with: object = None
         super().__init__(path, context.file_monitor, self._prepare, monitor_self)
 
     def _prepare(self, document: XMLDocument) -> None:
@@ -188,16 +216,25 @@ class StructFile(XMLFile):
             return static
         rendered = metadata.scratch.get(template)
         if rendered is None:
-            text = template.render(self.template_variables(metadata))
+            rendered = self._parse_rendered(template.render(self.template_variables(metadata)))
+            metadata.scratch[template] = rendered
+        result: Struct = rendered
+        return result
+
+    def _parse_rendered(self, text: bytes) -> Struct:
+        """What a template has become, as a tree; the same text gives the same one."""
+        settings = self.context.settings
+        if self._rendered_with is not settings or len(self._rendered) > MAX_RENDERINGS:
+            self._rendered_with, self._rendered = settings, {}
+        rendered = self._rendered.get(text)
+        if rendered is None:
             try:
                 root = etree.fromstring(text, repository_parser(remove_comments=True))
             except etree.XMLSyntaxError as err:
                 raise RepositoryError(f"{self.path}: the rendered template is not well-formed: {err.msg}") from err
             self._decrypt(root)
-            rendered = Struct.of(root)
-            metadata.scratch[template] = rendered
-        result: Struct = rendered
-        return result
+            rendered = self._rendered[text] = Struct.of(root)
+        return rendered
 
     def match(self, metadata: ClientMetadata) -> list[etree._Element]:
         """What the file holds for a client, as a list of fresh elements in document order."""

@@ -13,6 +13,7 @@ import genshi.template.eval
 from genshi.input import ParseError
 
 from geventcore.errors import TemplateError
+from geventcore.templating.genshi_text import compile_text
 
 
 def _loader(path: Path) -> genshi.template.TemplateLoader:
@@ -66,7 +67,7 @@ def _failed_code(err: Exception, path: Path) -> tuple[str | None, Path, int | No
     trace = err.__traceback__
     while trace is not None:
         frame = trace.tb_frame
-        owner = frame.f_locals.get("self")
+        owner = frame.f_locals.get("self", frame.f_locals.get("expression"))
         if isinstance(owner, genshi.template.eval.Code):
             code = owner
         elif code is not None and frame.f_code.co_filename == code.code.co_filename:
@@ -94,9 +95,15 @@ def _corrected_line(path: Path, code: str, line: int) -> int:
 
 
 class _Text(_Template):
+    def __init__(self, path: Path, template: Any) -> None:
+        super().__init__(path, template)
+        self._compiled = compile_text(template)
+
     def render(self, variables: Mapping[str, Any]) -> str:
         """See `geventcore.templating.base.TextTemplate`."""
         try:
+            if self._compiled is not None:
+                return self._compiled(variables)
             # Genshi's own serializer does the same, and takes longer than making the text.
             return "".join([data for kind, data, _ in self._stream(variables) if kind is genshi.core.TEXT])
         except Exception as err:  # a site's template may raise anything; it fails this entry only
