@@ -222,7 +222,7 @@ class Master:
         worker.last_heard = time.monotonic()
         for frame in worker.reader.feed(data):
             if frame.kind in (Kind.TELL, Kind.ANSWER):
-                self._deliver(self._switchboard.receive(number, frame))
+                self._deliver(self._switchboard.receive(number, frame, worker.last_heard))
             elif frame.kind is Kind.READY:
                 self._ready(worker)
             elif frame.kind is Kind.RELOADED and self._reloading is not None and self._reloading[0] == number:
@@ -277,6 +277,14 @@ class Master:
             del self._start_at[slot]
             self._start(slot)
         self._reload_next(now)
+        behind, deliveries = self._switchboard.find_behind(now)
+        for number in behind:
+            worker = self._workers[number]
+            log.warning(
+                "Worker %d (process %d) does not take what others tell it, and may answer with what was",
+                *(worker.slot, worker.pid),
+            )
+        self._deliver(deliveries)
         for number, worker in list(self._workers.items()):
             # A process that the worker has forked may keep its socket open.
             pid, status = self._calls.waitpid(worker.pid, os.WNOHANG)

@@ -21,9 +21,6 @@ from geventcore.errors import GeventcoreError
 
 log = logging.getLogger(__name__)
 
-#: How long to wait for the other workers to handle a message, in seconds. Longer than any of them should be busy with
-#: one thing, shorter than a client waits for its answer.
-PATIENCE_SECONDS = 30.0
 #: How often a worker says that it is alive, in seconds.
 ALIVE_SECONDS = 2.0
 
@@ -60,17 +57,13 @@ class WorkerLink:
     def tell(self, topic: str, message: Any) -> list[Any]:
         """Tell the other workers, and wait until they have handled it; their answers.
 
-        Without a master there is nobody to tell. One that does not answer in `PATIENCE_SECONDS` is not waited for; it
-        handles the message when it can.
+        Without a master there is nobody to tell.
         """
         number = next(self._numbers)
         telling = self._tellings[number] = _Telling()
         try:
             self._send(Frame(Kind.TELL, 0, number, topic.encode() + b"\0" + json.dumps(message).encode()))
-            if not telling.is_done.wait(PATIENCE_SECONDS):
-                log.error(
-                    "Not all workers have handled %r in %.0f s; they may answer with what was", topic, PATIENCE_SECONDS
-                )
+            telling.is_done.wait()
         except OSError as err:
             log.debug("the master is gone: %s", err)
         finally:

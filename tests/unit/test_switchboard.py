@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geventcore.core.frames import Frame, FrameReader, Kind
-from geventcore.core.switchboard import Deliveries, Switchboard
+from geventcore.core.switchboard import PATIENCE_SECONDS, Deliveries, Switchboard
 
 
 def switchboard(*workers: int) -> Switchboard:
@@ -18,13 +18,13 @@ def switchboard(*workers: int) -> Switchboard:
     return made
 
 
-def tell(board: Switchboard, sender: int, number: int) -> Deliveries:
-    return board.receive(sender, Frame(Kind.TELL, 0, number, b"topic\0null"))
+def tell(board: Switchboard, sender: int, number: int, now: float = 0.0) -> Deliveries:
+    return board.receive(sender, Frame(Kind.TELL, 0, number, b"topic\0null"), now)
 
 
 def answer(board: Switchboard, worker: int, sender: int, number: int) -> list[tuple[int, list[int]]]:
     """What is done with a worker's answer: who hears that all have answered, and what."""
-    deliveries = board.receive(worker, Frame(Kind.ANSWER, sender, number, str(worker).encode()))
+    deliveries = board.receive(worker, Frame(Kind.ANSWER, sender, number, str(worker).encode()), 0.0)
     return [(to, json.loads(frame.payload)) for to, frame in deliveries if frame.kind is Kind.DONE]
 
 
@@ -73,6 +73,25 @@ def test_a_second_answer_counts_for_nothing() -> None:
     assert answer(board, 2, 1, 1) == []
     assert answer(board, 2, 1, 1) == []
     assert answer(board, 3, 1, 1) == [(1, [2, 3])]
+
+
+def test_who_does_not_answer_is_not_waited_for_until_it_has_caught_up() -> None:
+    board = switchboard(1, 2, 3)
+    tell(board, 1, 1)
+    assert answer(board, 3, 1, 1) == []
+    assert board.find_behind(PATIENCE_SECONDS / 2) == (set(), [])
+    behind, ((to, frame),) = board.find_behind(PATIENCE_SECONDS)
+    assert (behind, to, frame.payload) == ({2}, 1, b"[3]")
+    assert [to for to, _ in tell(board, 1, 2)] == [2, 3]
+    assert answer(board, 3, 1, 2) == [(1, [3])]
+    assert answer(board, 2, 1, 1) == []
+    tell(board, 1, 3)
+    assert answer(board, 3, 1, 3) == [(1, [3])]
+    for number in (2, 3):
+        answer(board, 2, 1, number)
+    tell(board, 1, 4)
+    assert answer(board, 3, 1, 4) == []
+    assert answer(board, 2, 1, 4) == [(1, [3, 2])]
 
 
 @given(
