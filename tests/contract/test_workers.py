@@ -33,12 +33,22 @@ def server(tmp_path: Path) -> Iterator[LiveServer]:
         yield running
 
 
+def state_of(task: Path) -> str:
+    """The letter that the kernel has for what a process or thread does; nothing if it does not exist."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    return state_of(Path(f"/proc/{pid}")) not in ("", "Z")
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether all threads of a process stand still."""
+    return all(state_of(task) in ("T", "") for task in Path(f"/proc/{pid}/task").iterdir())
 
 
 def workers_of(server: LiveServer) -> list[int]:
@@ -53,6 +63,7 @@ def alone(server: LiveServer, worker: int) -> Iterator[None]:
     for pid in others:
         os.kill(pid, signal.SIGSTOP)
     try:
+        wait_until(lambda: all(map(is_stopped, others)), "the others to stand still")
         yield
     finally:
         for pid in others:
