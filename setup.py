@@ -63,6 +63,7 @@ setup(
         "httptools>=0.6.4",
         "inotify_simple>=1.3",
         "lxml>=5.0",
+        "prometheus_client>=0.20",
         "pyOpenSSL>=26.0",
     ],
     extras_require={

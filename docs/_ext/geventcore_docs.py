@@ -4,6 +4,7 @@
 * ``:conf:`[server] core``` names an option and links to it; an option that does not exist is a warning;
 * ``.. exposed-methods::`` has the methods that clients can call;
 * ``.. remote-methods::`` has those of plugins and file monitors;
+* ``.. metric-reference::`` has every metric;
 * ``.. command-reference::`` has the help of every command;
 * ``.. missing-plugins::``, ``.. refused-plugins::`` and ``.. bcfg2-programs::`` tell what of Bcfg2 is not here;
 * ``.. auth-table:: FILE`` and ``.. acl-table:: FILE`` show the expected table of an example.
@@ -29,6 +30,7 @@ from geventcore.cli.components import load_components
 from geventcore.cli.main import COMMANDS
 from geventcore.cores import CORES
 from geventcore.filemonitor import MONITORS
+from geventcore.metrics.families import definitions
 from geventcore.options import Option
 from geventcore.options.bcfg2_keys import BCFG2_KEYS
 from geventcore.options.reference import reference_rst
@@ -212,6 +214,20 @@ class CommandReference(_Generated):
         return self.parse(lines)
 
 
+class MetricReference(_Generated):
+    """A definition list of the metrics, by the parts of their names."""
+
+    def run(self) -> list[nodes.Node]:
+        importlib.import_module("geventcore.metrics.definitions")
+        lines = []
+        for metric in definitions():
+            suffix = "_total" if metric.type == "counter" else ""
+            labels = f", by {', '.join(f'``{label}``' for label in metric.labels)}" if metric.labels else ""
+            merging = f"; of several processes the {metric.merging}" if metric.merging != "sum" else ""
+            lines += [f"``{metric.name}{suffix}`` ({metric.type}{labels}{merging})", f"    {metric.help}", ""]
+        return self.parse(lines)
+
+
 class MissingPlugins(_Generated):
     """A sentence with the plugins of Bcfg2 that do not exist here."""
 
@@ -297,6 +313,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("option-reference", OptionReference)
     app.add_directive("exposed-methods", ExposedMethods)
     app.add_directive("remote-methods", RemoteMethods)
+    app.add_directive("metric-reference", MetricReference)
     app.add_directive("command-reference", CommandReference)
     app.add_directive("missing-plugins", MissingPlugins)
     app.add_directive("refused-plugins", RefusedPlugins)

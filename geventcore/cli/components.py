@@ -20,6 +20,7 @@ OPTION_MODULES: tuple[str, ...] = (
     "geventcore.options.common",
     "geventcore.core.plugin_loading",
     "geventcore.core.network_options",
+    "geventcore.core.admin_options",
     "geventcore.storage.options",
     "geventcore.cores.gevent.options",
     "geventcore.cores.builtin",

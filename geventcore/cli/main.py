@@ -28,6 +28,7 @@ PROGRAM = "geventcore"
 #: Command -> where it is (``module:object``), and what it does.
 COMMANDS: dict[str, tuple[str, str]] = {
     "server": ("geventcore.cli.server:command", "Serve the configuration to clients."),
+    "status": ("geventcore.cli.status:command", "Show how a running server does."),
     "init": ("geventcore.cli.init:command", "Make the repository, certificate and configuration file of a new site."),
     "info": ("geventcore.cli.info:command", "Look at a repository, and at what clients get from it."),
     "config": ("geventcore.cli.config:command", "Check, show and explain the configuration file."),

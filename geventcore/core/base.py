@@ -89,6 +89,7 @@ class Core:
         databases: opened when they are asked for.
         shared_state: what all processes of the server do together.
         revision: the repository's revision.
+        is_repository_read: whether the first file events have been applied.
     """
 
     name: ClassVar[str] = "local"
@@ -115,6 +116,7 @@ class Core:
         self._threads: list[threading.Thread] = []
         self._complaint = ""
         self._complained = 0.0
+        self.is_repository_read = False
         self._metadata_source: MetadataSource | None = None
         self._binder: Binder | None = None
         self.entry_store = EntryStore(settings[BOUND_ENTRIES])
@@ -252,11 +254,11 @@ class Core:
 
     def handle_file_events(self) -> None:
         """Apply the pending file events, so that no render sees half a change."""
-        if not self.file_monitor.pending():
-            return
-        with self.lock.exclusive():
-            self._update_revision()
-            self.file_monitor.handle_events()
+        if self.file_monitor.pending():
+            with self.lock.exclusive():
+                self._update_revision()
+                self.file_monitor.handle_events()
+        self.is_repository_read = True
 
     def _watch_files(self) -> None:
         while not self._terminate.is_set():

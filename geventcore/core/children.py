@@ -6,13 +6,16 @@ import logging
 import queue
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from geventcore.core.channel import Channel
 from geventcore.core.nursery import Nursery
 from geventcore.errors import CoreInitError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: How many children in a row may die over one request before the client is told.
 ATTEMPTS = 3
@@ -35,11 +38,23 @@ class Child:
     def ask(self, order: str, **details: Any) -> tuple[dict[str, Any], bytes]:
         """Have the child do something; `EOFError` if it dies over it."""
         with self._lock:
-            try:
-                self._channel.send({"order": order, **details})
-            except OSError as err:
-                raise EOFError(str(err)) from err
-            return self._channel.receive()
+            return self._ask(order, details)
+
+    def ask_if_free(self, order: str) -> dict[str, Any] | None:
+        """What the child answers; None if it is busy. `EOFError` if it dies over it."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self._ask(order, {})[0]
+        finally:
+            self._lock.release()
+
+    def _ask(self, order: str, details: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        try:
+            self._channel.send({"order": order, **details})
+        except OSError as err:
+            raise EOFError(str(err)) from err
+        return self._channel.receive()
 
     def close(self) -> None:
         """End the child."""
@@ -84,12 +99,19 @@ class Children:
 
     def tell_all(self, order: str, **details: Any) -> list[tuple[int, dict[str, Any]]]:
         """Have every child do something; ``(number, answer)`` of those that live."""
+        return self._each(lambda child: child.ask(order, **details)[0])
+
+    def ask_free(self, order: str) -> list[dict[str, Any]]:
+        """Ask those that build nothing now, which answer at once."""
+        return [answer for _, answer in self._each(lambda child: child.ask_if_free(order)) if answer is not None]
+
+    def _each(self, ask: Callable[[Child], T]) -> list[tuple[int, T]]:
         with self._lock:
             children = list(self._all.values())
         answers = []
         for child in children:
             try:
-                answers.append((child.number, child.ask(order, **details)[0]))
+                answers.append((child.number, ask(child)))
             except EOFError:
                 # Whoever builds with it next finds it dead and replaces it; a new one knows everything.
                 log.debug("child %d is gone", child.number)

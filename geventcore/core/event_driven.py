@@ -8,12 +8,14 @@ every event loop. All methods are called in the loop's own thread, except `Event
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from geventcore.core.network import NetworkCore, loss_level
+from geventcore.core.network import NetworkCore, count_handshake, count_handshake_failure, loss_level
 from geventcore.core.proxies import HEADER_SECONDS, endpoint
 from geventcore.errors import RequestError, TLSError
+from geventcore.metrics.definitions import CONNECTIONS_ACCEPTED
 from geventcore.rpc.conversation import Close, Conversation, Phase, Read, Run, Write
 from geventcore.rpc.peer import Peer
 from geventcore.tls.memory import MemoryTLS
@@ -69,6 +71,8 @@ class EventDrivenConnection:
         self._lost = False
         self._phase: Phase | None = None
         self._cancel_timer: Callable[[], None] = lambda: None
+        self._accepted = time.perf_counter()
+        CONNECTIONS_ACCEPTED.inc()
         core.track(self, None)
         if self._proxy_header is None:
             self._set_timer(self._deadlines.handshake, self._handshake_timed_out)
@@ -118,10 +122,14 @@ class EventDrivenConnection:
             self._converse()
         except TLSError as err:
             log.warning("%s: connection ended: %s", self._peer, err)
+            if self._conversation is None:
+                count_handshake_failure(err)
             self._close()
         except OSError as err:
             in_handshake = self._tls.has_begun and self._conversation is None
             log.log(loss_level(in_handshake), "%s: connection lost: %s", self._peer, err)
+            if self._conversation is None:
+                count_handshake_failure(err)
             self._close()
 
     def _begin(self) -> bool:
@@ -130,6 +138,7 @@ class EventDrivenConnection:
         finally:
             self._flush()
         if complete:
+            count_handshake(self._tls.protocol, time.perf_counter() - self._accepted)
             self._peer = Peer(self._peer.address, self._tls.peer_identity)
             self._conversation = self._core.new_conversation(self._peer)
             self._core.track(self, self._conversation)
@@ -141,6 +150,7 @@ class EventDrivenConnection:
             rest = data[parser.receive_data(data) :]
         except RequestError as err:
             log.warning("%s: connection ended: %s", self._peer, err)
+            count_handshake_failure(err)
             self._close()
             return b""
         if parser.header is not None:
@@ -233,6 +243,7 @@ class EventDrivenConnection:
     def _handshake_timed_out(self) -> None:
         if self._conversation is None and not self._closing:
             log.warning("%s: connection ended: timed out waiting for the TLS handshake", self._peer)
+            count_handshake_failure(TimeoutError())
             self._close()
 
     def _timed_out(self, phase: Phase) -> None:

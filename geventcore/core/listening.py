@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import socket
+import struct
 
 from geventcore.errors import CoreInitError
 
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 BACKLOG = 4096
 
 _FIRST_PASSED_DESCRIPTOR = 3
+#: Where the kernel's ``struct tcp_info`` has the queue of a listening socket: how many wait in it, and how many may.
+_QUEUE = struct.Struct("24xII")
 
 
 def passed_sockets() -> list[socket.socket]:
@@ -89,6 +92,15 @@ def _listen(family: int, address: tuple[str | int, int]) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def waiting_connections(sock: socket.socket) -> tuple[int, int]:
+    """How many connections wait to be accepted, and how many may; zeros if the kernel does not tell."""
+    try:
+        waiting, limit = _QUEUE.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _QUEUE.size))
+    except OSError:
+        return 0, 0
+    return waiting, limit
 
 
 def socket_name(sock: socket.socket) -> str:

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from geventcore.cache import Cache
+from geventcore.metrics.definitions import CACHE_REQUESTS
 from geventcore.metrics.timings import Timings
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup
 from geventcore.plugin.interfaces import Connector, MetadataSource
-from geventcore.render.guard import log_failure
+from geventcore.render.guard import log_failure, measured
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ def _name(connector: Connector) -> str:
 def _failure_logged(connector: Connector, hook: str, metadata: ClientMetadata) -> Iterator[None]:
     """Log which plugin's hook an exception comes from, and let it through."""
     try:
-        yield
+        with measured(connector, hook):
+            yield
     except Exception as err:
         log_failure(connector, hook, metadata, err)
         raise
@@ -106,6 +108,7 @@ class MetadataService:
         caching = self._cache_mode() in CACHING_MODES
         if caching:
             cached = self.cache.get(CACHE_TAG, hostname)
+            CACHE_REQUESTS.inc("metadata", "miss" if cached is None else "hit")
             if cached is not None:
                 return cached
         expirations = self._expirations

@@ -22,7 +22,7 @@ from geventcore.errors import (
 )
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import ClientRunHooks, Probing, Statistics
-from geventcore.render.guard import guarded, log_failure
+from geventcore.render.guard import guarded, log_failure, measured
 from geventcore.render.pipeline import write_configuration
 from geventcore.render.steps import run_hooks
 from geventcore.rpc.methods import XMLText, exposed
@@ -135,7 +135,8 @@ class CoreMethods:
             metadata = self.client_metadata(address, cleanup_cache=True)
             for plugin in self._core.plugins.by_type(Probing):
                 try:
-                    root.extend(plugin.get_probes(metadata))
+                    with measured(plugin, "get_probes"):
+                        root.extend(plugin.get_probes(metadata))
                 except Exception as err:
                     log_failure(plugin, "get_probes", metadata, err)
                     raise critical(f"Unable to determine the probes of {metadata.hostname}: {err}") from err
@@ -165,7 +166,8 @@ class CoreMethods:
                 log.warning("%s sent probe data for %r, which is no probing plugin", metadata.hostname, source)
                 continue
             try:
-                plugin.receive_data(metadata, elements)
+                with measured(plugin, "receive_data"):
+                    plugin.receive_data(metadata, elements)
             except Exception as err:
                 log_failure(plugin, "receive_data", metadata, err)
                 raise critical(f"Failed to process the probe data of {metadata.hostname}: {err}") from err

@@ -20,6 +20,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Protocol
 
 from geventcore.core import daemon
+from geventcore.core.admin import Admin
+from geventcore.core.admin_options import ADMIN_OPTIONS
 from geventcore.core.base import Core
 from geventcore.core.listening import open_sockets, socket_name
 from geventcore.core.methods import CoreMethods, IntrospectionMethods
@@ -38,10 +40,14 @@ from geventcore.core.network_options import (
     SECOND_KEY,
 )
 from geventcore.core.proxies import HEADER_SECONDS, endpoint, read_header
+from geventcore.core.readiness import Readiness
 from geventcore.core.service_manager import ServiceManager
 from geventcore.core.signals import RELOADING, REOPENING_LOGS, TERMINATING, SignalQueue
+from geventcore.core.stacks import describe_threads
 from geventcore.errors import GeventcoreError, RequestError, TLSError
 from geventcore.log import reopen_log_files
+from geventcore.metrics.definitions import CONNECTIONS_ACCEPTED, HANDSHAKE_FAILURES, HANDSHAKES, PHASE_SECONDS
+from geventcore.metrics.pools import Pools
 from geventcore.options.common import (
     CA,
     CERTIFICATE,
@@ -64,6 +70,7 @@ from geventcore.rpc.peer import Peer
 from geventcore.rpc.service import Service
 from geventcore.tls.context import ServerContext, TLSFiles, build_server_context
 from geventcore.tls.identity import PeerIdentity
+from geventcore.tls.reasons import failure_kind
 from geventcore.tls.stream import LINGER_SECONDS, TLSStream
 from geventcore.tls.waiter import Waiter
 from geventcore.wire.http1 import HTTPLimits
@@ -90,10 +97,13 @@ class NetworkCore(Core):
         listeners: open, non-blocking sockets, for `_run` to accept from.
         service: answers requests.
         tls: the settings of new connections; replaced by a reload.
+        readiness: the checks of ``/readyz``; whatever clients depend on adds one.
+        pools: what bounds how much is done at once, for the metrics; whoever has a pool adds it.
+        admin: the admin listener.
         cut_off: whether the server has ended although requests were under way. Their threads may go on for ever.
     """
 
-    options: ClassVar[tuple[Option[Any], ...]] = NETWORK_OPTIONS
+    options: ClassVar[tuple[Option[Any], ...]] = (*NETWORK_OPTIONS, *ADMIN_OPTIONS)
 
     def __init__(self, settings: LoadedSettings) -> None:
         """Reads keys and certificates. `ConfigError`, `CoreInitError` or `TLSError` if the settings cannot work."""
@@ -116,7 +126,13 @@ class NetworkCore(Core):
         self._connections: dict[Abortable, Conversation | None] = {}
         self._connections_changed = threading.Condition()
         self._draining = False
+        self._is_serving = False
         self.cut_off = False
+        self.pools = Pools()
+        self.readiness = Readiness()
+        self.readiness.add("serving", self._why_not_serving)
+        self.readiness.add("repository", lambda: "" if self.is_repository_read else "it is being read")
+        self.admin = Admin(self)
 
     def make_methods(self) -> CoreMethods:
         """The methods that clients call; a core that does some of the work elsewhere has its own."""
@@ -132,9 +148,11 @@ class NetworkCore(Core):
         url = settings[SERVER_URL]
         self.listeners = open_sockets(url.host, url.port, settings[LISTEN_ALL])
         try:
+            self.admin.sockets.open(settings)
             if settings[PID_FILE] is not None:
                 if not self._daemonize():
                     return False
+                self.admin.sockets.adopt()
             else:
                 os.umask(settings[UMASK])
             self._signals.install()
@@ -145,6 +163,7 @@ class NetworkCore(Core):
             raise
         finally:
             self.shutdown()
+            self.admin.sockets.close()
             self._signals.restore()
             self.stop_listening()
             if self._pid_file is not None:
@@ -180,10 +199,16 @@ class NetworkCore(Core):
 
     def ready(self) -> None:
         """Say that clients are served now; called by `_block`."""
+        self.start_admin()
         self.announce()
         interval = self._service_manager.watchdog_interval
         if interval is not None:
             self._start_thread("service manager", lambda: self._say_alive(interval))
+
+    def start_admin(self) -> None:
+        """This process serves clients, and answers on the admin listener that it does."""
+        self._is_serving = True
+        self.admin.start()
 
     def announce(self) -> None:
         """Tell the log, whoever waits for the start, and the service manager that clients are served."""
@@ -251,6 +276,11 @@ class NetworkCore(Core):
         """Let go of log files that were moved away."""
         reopen_log_files()
 
+    def shutdown(self) -> None:
+        """End everything in order; the admin listener tells until now that the server ends."""
+        self.admin.stop()
+        super().shutdown()
+
     def stop_listening(self) -> None:
         """Close the listening sockets: from now on, connections are refused. What accepts must have ended."""
         for sock in self.listeners:
@@ -279,6 +309,30 @@ class NetworkCore(Core):
                         stream.abort()
                     break
                 self._connections_changed.wait(min(remaining, 0.5))
+
+    # -- what the admin listener asks
+
+    def _why_not_serving(self) -> str:
+        if self._draining or self.is_terminating:
+            return "the server ends"
+        return "" if self._is_serving else "the server starts"
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are served."""
+        return len(self._connections)
+
+    def connection_states(self) -> dict[str, int]:
+        """How many connections are in the handshake, idle, and active."""
+        with self._connections_changed:
+            conversations = list(self._connections.values())
+        handshake = conversations.count(None)
+        idle = sum(conversation is not None and conversation.is_idle for conversation in conversations)
+        return {"handshake": handshake, "idle": idle, "active": len(conversations) - handshake - idle}
+
+    def describe_stacks(self) -> str:
+        """Where everything that runs in this process stands; a core that has something else than threads says so."""
+        return describe_threads()
 
     # -- connections
 
@@ -343,6 +397,8 @@ class NetworkCore(Core):
         stream = TLSStream(self.tls, sock, waiter)
         conversation: Conversation | None = None
         self.track(stream, None)
+        CONNECTIONS_ACCEPTED.inc()
+        started = time.perf_counter()
         try:
             proxy_header = self.new_proxy_header(address)
             if proxy_header is not None:
@@ -350,6 +406,7 @@ class NetworkCore(Core):
                 source = read_header(sock, lambda: waiter.wait_readable(sock, deadline), proxy_header)
                 peer = Peer(source or peer.address)
             stream.handshake(time.monotonic() + deadlines.handshake, self.take_handshake_turn)
+            count_handshake(stream.protocol, time.perf_counter() - started)
             peer = Peer(peer.address, stream.peer_identity)
             conversation = self.new_conversation(peer)
             self.track(stream, conversation)
@@ -358,10 +415,14 @@ class NetworkCore(Core):
             stream.shutdown(time.monotonic() + deadlines.write, peer_is_sending=conversation.left_unread)
         except (TLSError, RequestError, TimeoutError) as err:
             log.warning("%s: connection ended: %s", peer, err)
+            if conversation is None:
+                count_handshake_failure(err)
             # The peer should get the alert that says why.
             stream.shutdown(time.monotonic() + LINGER_SECONDS)
         except OSError as err:
             log.log(loss_level(stream.has_begun and conversation is None), "%s: connection lost: %s", peer, err)
+            if conversation is None:
+                count_handshake_failure(err)
         except GeventcoreError as err:
             log.error("%s: %s", peer, err)
         finally:
@@ -376,6 +437,22 @@ def loss_level(in_handshake: bool) -> int:
     A client that breaks off the TLS handshake does not like what it was shown.
     """
     return logging.WARNING if in_handshake else logging.INFO
+
+
+def count_handshake(protocol: str | None, seconds: float) -> None:
+    """A TLS handshake has succeeded."""
+    HANDSHAKES.inc(protocol or "")
+    PHASE_SECONDS.observe(seconds, "handshake")
+
+
+def count_handshake_failure(err: Exception) -> None:
+    """A TLS handshake has failed."""
+    if isinstance(err, TLSError):
+        reason = failure_kind(str(err))
+    else:
+        reasons = {TimeoutError: "timeout", RequestError: "proxy_header"}
+        reason = next((reason for kind, reason in reasons.items() if isinstance(err, kind)), "closed")
+    HANDSHAKE_FAILURES.inc(reason)
 
 
 def raise_descriptor_limit() -> None:

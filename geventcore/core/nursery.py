@@ -22,6 +22,8 @@ from geventcore.core.base import Core
 from geventcore.core.channel import Channel
 from geventcore.errors import CoreInitError, GeventcoreError, MetadataError, ValidationError
 from geventcore.log import reopen_log_files
+from geventcore.metrics.process import ProcessMeter
+from geventcore.metrics.snapshot import Sampler
 from geventcore.options.settings import LoadedSettings
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ class ChildCore(Core):
     def __init__(self, settings: LoadedSettings, number: int) -> None:
         super().__init__(settings)
         self.number = number
+        self._sampler = Sampler()
+        self._sampler.add(ProcessMeter().refresh)
 
     @property
     def statistics_name(self) -> str:
@@ -84,6 +88,8 @@ class ChildCore(Core):
                 getattr(plugin, head["method"])(*head["arguments"])
         elif order == "statistics":
             return {"statistics": self.timings.snapshot()}, b""
+        elif order == "metrics":
+            return {"snapshots": [self._sampler.take().as_json()]}, b""
         elif order == "debug":
             value = bool(head["value"])
             self.set_debug(plugins=value, file_monitor=value, core=value)

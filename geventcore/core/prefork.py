@@ -151,6 +151,7 @@ class PreforkCore(NetworkCore):
         if self._link is None:
             super().ready()
             return
+        self.start_admin()
         self._link.say(Kind.READY)
 
     def reload(self) -> None:

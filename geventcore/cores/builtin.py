@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from geventcore.core.network import NetworkCore
 from geventcore.core.proxies import endpoint
+from geventcore.metrics.pools import PoolUse
 from geventcore.options import types
 from geventcore.options.option import Option
 from geventcore.options.settings import LoadedSettings
@@ -44,6 +45,7 @@ class BuiltinCore(NetworkCore):
         super().__init__(settings)
         self._waiter = SelectWaiter()
         self._places = threading.Semaphore(settings[THREADS])
+        self.pools.add("connections", lambda: PoolUse(settings[THREADS], self.open_connections))
 
     def _run(self) -> bool:
         threading.stack_size(STACK_BYTES)

@@ -19,6 +19,7 @@ from cherrypy.process.wspbus import Bus
 
 from geventcore.core.listening import BACKLOG, socket_name
 from geventcore.core.network import NetworkCore
+from geventcore.metrics.pools import PoolUse
 from geventcore.options import types
 from geventcore.options.option import Option
 from geventcore.options.settings import LoadedSettings
@@ -117,6 +118,7 @@ class CherryPyCore(NetworkCore):
     def __init__(self, settings: LoadedSettings) -> None:
         super().__init__(settings)
         self._bus = _Bus()
+        self._servers: list[_Server] = []
 
     def into_background(self) -> None:
         """Let the bus make this process a daemon. It clears the umask, which privileges are dropped with again."""
@@ -125,7 +127,10 @@ class CherryPyCore(NetworkCore):
     def _run(self) -> bool:
         for sock in self.listeners:
             log.debug("CherryPy serves on %s", socket_name(sock))
-            ServerAdapter(self._bus, _Server(self, sock, self.settings[THREADS])).subscribe()
+            server = _Server(self, sock, self.settings[THREADS])
+            ServerAdapter(self._bus, server).subscribe()
+            self._servers.append(server)
+        self.pools.add("connections", self._pool_use)
         handler = SignalHandler(self._bus)
         handler.handlers = {
             "SIGTERM": self.terminate,
@@ -135,6 +140,10 @@ class CherryPyCore(NetworkCore):
         }
         handler.subscribe()
         return True
+
+    def _pool_use(self) -> PoolUse:
+        waiting = sum(server.requests.qsize for server in self._servers)
+        return PoolUse(self.settings[THREADS] * len(self._servers), self.open_connections, waiting)
 
     def _block(self) -> None:
         self._bus.start()

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from geventcore.core.admin import METRICS_TOPIC
 from geventcore.core.children import Children
 from geventcore.core.methods import Address, CoreMethods, critical
 from geventcore.core.nursery import Nursery
@@ -74,6 +75,17 @@ class ParentMethods(CoreMethods):
         return result
 
 
+class _ChildrenMetrics:
+    """Adds what children have counted to the metrics; what else is told on the bus does not concern them."""
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+
+    def tell(self, topic: str, message: Any) -> list[Any]:
+        """Their answers. One that builds is not waited for: what it has answered before counts."""
+        return self._children.ask_free("metrics") if topic == METRICS_TOPIC else []
+
+
 class MultiprocessingCore(BuiltinCore):
     """A builtin core whose configurations are built by children."""
 
@@ -97,8 +109,9 @@ class MultiprocessingCore(BuiltinCore):
         return self._children
 
     def _run(self) -> bool:
-        self._nursery = Nursery(self.settings, self.listeners)
+        self._nursery = Nursery(self.settings, [*self.listeners, *self.admin.sockets.sockets])
         self._children = Children(self._nursery, self.settings[CHILDREN])
+        self.bus.add_relay(_ChildrenMetrics(self._children))
         self.metadata.cache.add_expire_hook(self._expire_in_children)
         return super()._run()
 

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from geventcore.errors import GeventcoreError
 from geventcore.filemonitor.base import EventHandler, FileAction, FileEvent, FileMonitor
 from geventcore.filemonitor.snapshot import Snapshot
+from geventcore.metrics.definitions import FILE_EVENT_FAILURES, FILE_EVENTS
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class QueuedMonitor(FileMonitor):
                         del self._newest[key]
                 for handler in handlers:
                     self._apply(event, handler)
+                FILE_EVENTS.inc(event.action.value)
                 applied += 1
 
     def list_event_handlers(self) -> dict[str, str]:
@@ -182,6 +184,7 @@ class QueuedMonitor(FileMonitor):
     def _log_failure(
         self, event: FileEvent, handler: EventHandler, err: Exception, with_traceback: bool = False
     ) -> None:
+        FILE_EVENT_FAILURES.inc()
         log.error(
             "%s failed at %r (%s): %s",
             describe_handler(handler),

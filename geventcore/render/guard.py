@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from geventcore.errors import GeventcoreError
+from geventcore.metrics.definitions import PLUGIN_FAILURES, count_plugin_call
 from geventcore.plugin.client_metadata import ClientMetadata
 
 log = logging.getLogger(__name__)
 
 
+def _name(plugin: object) -> str:
+    return str(getattr(plugin, "name", type(plugin).__name__))
+
+
+@contextmanager
+def measured(plugin: object, hook: str) -> Iterator[None]:
+    """Count how long a plugin's hook takes, also if it raises."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        count_plugin_call(_name(plugin), hook, time.perf_counter() - start)
+
+
 def log_failure(plugin: object, hook: str, metadata: ClientMetadata | None, err: Exception) -> None:
     """Log what a plugin raised: one line for errors that are raised on purpose, a traceback for others."""
-    name = getattr(plugin, "name", type(plugin).__name__)
+    name = _name(plugin)
+    PLUGIN_FAILURES.inc(name, hook)
     client = f" for {metadata.hostname}" if metadata is not None else ""
     if isinstance(err, GeventcoreError):
         log.error("%s.%s failed%s: %s", name, hook, client, err)
@@ -28,7 +45,8 @@ def guarded(
 ) -> Iterator[None]:
     """Log and swallow what a plugin's hook raises, but let the exceptions in `passes` through."""
     try:
-        yield
+        with measured(plugin, hook):
+            yield
     except passes:
         raise
     except Exception as err:  # noqa: BLE001 - a plugin's mistake must not end the server

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from lxml import etree
 
 from geventcore.errors import RenderError
+from geventcore.metrics.definitions import STEP_SECONDS
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.render.steps import STEPS, Rendering, RenderServices
 from geventcore.render.written import WRITING_STEPS
@@ -57,8 +58,10 @@ def _run(steps: Sequence[Callable[[Rendering], None]], services: RenderServices,
     rendering.root.set("revision", services.revision)
     for step in steps:
         name = STATISTICS.get(step.__name__, step.__name__)
+        step_start = time.perf_counter()
         with services.timings.measure(f"{services.statistics_name}:{name}"):
             step(rendering)
+        STEP_SECONDS.observe(time.perf_counter() - step_start, step.__name__)
         services.breathe()
     log.info("Generated config for %s in %.03f seconds", metadata.hostname, time.perf_counter() - start)
     return rendering

@@ -13,12 +13,13 @@ from typing import Protocol, TypeVar
 from lxml import etree
 
 from geventcore.errors import RenderError, ValidationError
+from geventcore.metrics.definitions import ENTRIES_FAILED
 from geventcore.metrics.timings import Timings
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import ClientRunHooks, GoalValidator, Structure, StructureValidator
 from geventcore.render.binder import Binder
 from geventcore.render.entry_store import EntryStore
-from geventcore.render.guard import guarded, log_failure
+from geventcore.render.guard import guarded, log_failure, measured
 from geventcore.render.prepared import is_bound, remove_prefix
 from geventcore.render.sorting import sort_children
 
@@ -121,7 +122,8 @@ def build_structures(rendering: Rendering) -> None:
     metadata = rendering.metadata
     for plugin in rendering.services.plugins_by_type(Structure):
         try:
-            rendering.structures += plugin.build_structures(metadata)
+            with measured(plugin, "build_structures"):
+                rendering.structures += plugin.build_structures(metadata)
         except Exception as err:
             log_failure(plugin, "build_structures", metadata, err)
             raise RenderError("structure error") from err
@@ -175,6 +177,7 @@ def bind_structure(structure: etree._Element, bind: Bind, rendering: Rendering) 
 
 def note_failure(entry: etree._Element, metadata: ClientMetadata, err: Exception) -> None:
     """Tell the client in the entry, and the log, why it is not bound."""
+    ENTRIES_FAILED.inc(str(entry.tag))
     if "failure" not in entry.attrib:
         entry.set("failure", _xml_safe(f"bind error: {err}"))
     log.error("%s: %s:%s cannot be bound: %s", metadata.hostname, entry.tag, entry.get("name"), err)

@@ -15,13 +15,15 @@ So every core treats every request alike, and whether it blocks, yields or calls
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from geventcore.errors import RequestError
+from geventcore.metrics.definitions import PHASE_SECONDS
 from geventcore.rpc.peer import Peer
-from geventcore.rpc.service import MINIMUM_GZIP_BYTES, Response, Service, error_response
+from geventcore.rpc.service import MINIMUM_GZIP_BYTES, Response, Service, refusal
 from geventcore.wire import http1, xmlrpc
 
 log = logging.getLogger(__name__)
@@ -81,6 +83,28 @@ Step = Read | Run | Write | Close
 _CLOSE = Close()
 
 
+class _PhaseClock:
+    """Counts how long the phases of requests take. Waiting for a request to begin is none of them."""
+
+    def __init__(self) -> None:
+        self._start: float | None = None
+
+    def begin(self) -> None:
+        """A phase begins, unless one has."""
+        if self._start is None:
+            self._start = time.perf_counter()
+
+    def begin_anew(self) -> None:
+        """A phase begins, whatever was before."""
+        self._start = time.perf_counter()
+
+    def end(self, phase: str) -> None:
+        """A phase ends, if one has begun."""
+        if self._start is not None:
+            PHASE_SECONDS.observe(time.perf_counter() - self._start, phase)
+            self._start = None
+
+
 class Conversation:
     """The server's side of one connection."""
 
@@ -105,6 +129,7 @@ class Conversation:
         self._is_unused = True
         self._is_writing = False
         self._body_received = 0
+        self._clock = _PhaseClock()
         #: Whether a request was answered by its head alone, so that its body is still on its way.
         self.left_unread = False
 
@@ -113,9 +138,15 @@ class Conversation:
         """Whether no request has begun whose answer is not sent."""
         return self._head is None and self._parser.idle and not self._steps and not self._is_writing
 
+    @property
+    def _is_answering(self) -> bool:
+        """Whether the bytes that are written are an answer, and not leave to send a body."""
+        return self._is_writing and self._head is None
+
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``b""`` if the peer has closed."""
         self._body_received += len(data)
+        self._clock.begin()
         self._parser.receive_data(data)
 
     def timed_out(self, phase: Phase) -> None:
@@ -125,19 +156,23 @@ class Conversation:
         if phase is Phase.IDLE:
             self._steps.append(_CLOSE)
         else:
-            self._respond(error_response(408), keep_alive=False)
+            self._respond(refusal(408), keep_alive=False)
 
     def next_step(self) -> Step:
         """What to do now."""
+        if self._is_answering:
+            self._clock.end("write")
         while not self._steps:
             try:
                 self._advance()
             except RequestError as err:
                 log.warning("%s: bad request: %s", self._peer, err)
                 self.left_unread = True
-                self._respond(error_response(err.status), keep_alive=False)
+                self._respond(refusal(err.status), keep_alive=False)
         step = self._steps.pop(0)
         self._is_writing = isinstance(step, Write)
+        if self._is_answering:
+            self._clock.begin_anew()
         return step
 
     def _advance(self) -> None:
@@ -147,6 +182,8 @@ class Conversation:
         elif isinstance(event, http1.RequestHead):
             self._begin(event)
         elif isinstance(event, http1.RequestBody):
+            self._clock.end("body")
+            self._clock.begin()
             self._steps.append(Run(lambda: self._answer(event.data), xmlrpc.called_method(event.data)))
         else:
             self._steps.append(_CLOSE)
@@ -159,32 +196,40 @@ class Conversation:
         return Read(Phase.BODY, received, expected)
 
     def _begin(self, head: http1.RequestHead) -> None:
+        self._clock.end("head")
         self._head = head
         self._body_received = 0
         self._is_unused = False
         if head.method != "POST":
             log.warning("%s: method %s is not allowed", self._peer, head.method)
             self.left_unread = head.content_length != 0
-            self._respond(error_response(405), keep_alive=False)
+            self._respond(refusal(405), keep_alive=False)
             return
         self._steps.append(Run(self._authenticate))
 
     def _authenticate(self) -> None:
         head = self._head
         status = 401
+        self._clock.begin_anew()
         try:
             is_let_in = head is not None and self._service.authenticate(head.get("authorization"), self._peer)
         except RequestError as err:
             log.error("%s: it cannot be found out who calls: %s", self._peer, err)
             is_let_in, status = False, err.status
+        self._clock.end("authenticate")
+        self._clock.begin()
         if head is None or not is_let_in:
             self.left_unread = True
-            self._respond(error_response(status), keep_alive=False)
+            self._respond(refusal(status), keep_alive=False)
         elif head.expect_continue:
             self._steps.append(Write([http1.CONTINUE]))
 
     def _answer(self, body: bytes) -> None:
-        self._respond(self._service.answer(body, self._peer), keep_alive=True)
+        self._clock.end("turn")
+        self._clock.begin()
+        response = self._service.answer(body, self._peer)
+        self._clock.end("dispatch")
+        self._respond(response, keep_alive=True)
 
     def _respond(self, response: Response, keep_alive: bool) -> None:
         head = self._head

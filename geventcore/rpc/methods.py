@@ -101,6 +101,9 @@ class MethodTable:
     def __iter__(self) -> Iterator[Method]:
         return iter(list(self._methods.values()))
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._methods
+
     def find(self, name: str) -> Method:
         """The method of a name; `RPCError` if there is none."""
         method = self._methods.get(name)

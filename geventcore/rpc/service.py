@@ -7,11 +7,13 @@ marshal. Whatever happens, there is an answer, and a bad request leaves one line
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from geventcore.errors import FAULT_OTHER, MetadataError, MetadataUnavailable, RequestError, RPCError
+from geventcore.metrics.definitions import METHOD_SECONDS, REQUESTS
 from geventcore.metrics.timings import Timings
 from geventcore.rpc.access import AccessControl
 from geventcore.rpc.methods import MethodTable, XMLText
@@ -78,6 +80,12 @@ def error_response(status: int) -> Response:
     return Response(status, page.encode("ascii"), "text/html", headers)
 
 
+def refusal(status: int, method: str = "") -> Response:
+    """The answer to a request that cannot be served, which is counted."""
+    REQUESTS.inc(method, str(status))
+    return error_response(status)
+
+
 class Service:
     """Answers requests with the methods of one server."""
 
@@ -120,38 +128,51 @@ class Service:
             call = xmlrpc.parse_call(body) if len(body) < LARGE_BODY else self._offload(xmlrpc.parse_call, body)
         except RequestError as err:
             log.warning("%s: not an XML-RPC call: %s", peer, err)
-            return error_response(500)
+            return refusal(500)
         try:
             allowed = self.access.allows(peer.address, call.method)
         except Exception as err:  # whoever cannot be identified gets no further than here
             expected = isinstance(err, RPCError | MetadataError)
             log.error("%s: cannot decide who may call %s: %s", peer, call.method, err, exc_info=not expected)
-            return error_response(500)
+            return refusal(500, self._known(call.method))
         if not allowed:
             log.warning("%s: access to %s denied", peer, call.method)
-            return error_response(401)
+            return refusal(401, self._known(call.method))
         return Response(200, self._dispatch(call, peer))
 
+    def _known(self, method: str) -> str:
+        """A method's name, if there is such a method: a client must not make up values of labels."""
+        return method if method in self.methods else ""
+
     def _dispatch(self, call: xmlrpc.Call, peer: Peer) -> bytes:
+        method = self._known(call.method)
+        start = time.perf_counter()
+        outcome, body = self._call(call, peer)
+        METHOD_SECONDS.observe(time.perf_counter() - start, method)
+        REQUESTS.inc(method, outcome)
+        return body
+
+    def _call(self, call: xmlrpc.Call, peer: Peer) -> tuple[str, bytes]:
+        """The outcome and what is sent."""
         try:
             with self._timings.measure(call.method):
                 result = self.methods.call(call.method, peer.address, call.params)
         except RPCError as err:
             log.warning("%s: %s: fault %d: %s", peer, call.method, err.fault_code, err)
-            return xmlrpc.dump_fault(err.fault_code, str(err))
+            return "fault", xmlrpc.dump_fault(err.fault_code, str(err))
         except Exception as err:  # the caller gets the text, the log the traceback
             log.error("%s: %s failed: %s: %s", peer, call.method, type(err).__name__, err, exc_info=err)
-            return xmlrpc.dump_fault(_fault_code(err), str(err))
+            return "fault", xmlrpc.dump_fault(_fault_code(err), str(err))
         try:
             if isinstance(result, XMLText):
-                return xmlrpc.dump_string_response(result)
+                return "ok", xmlrpc.dump_string_response(result)
             if isinstance(result, list | tuple | dict | set) and len(result) > LARGE_RESULT:
                 dumped: bytes = self._offload(xmlrpc.dump_response, result)
-                return dumped
-            return xmlrpc.dump_response(result)
+                return "ok", dumped
+            return "ok", xmlrpc.dump_response(result)
         except (TypeError, ValueError, OverflowError) as err:
             log.error("%s: the result of %s cannot be sent: %s", peer, call.method, err)
-            return xmlrpc.dump_fault(FAULT_OTHER, f"{type(err).__name__}:{err}")
+            return "fault", xmlrpc.dump_fault(FAULT_OTHER, f"{type(err).__name__}:{err}")
 
 
 def _fault_code(err: Exception) -> int:

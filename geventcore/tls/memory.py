@@ -34,6 +34,11 @@ class MemoryTLS:
         """Whether the peer has begun to speak TLS."""
         return self._connection.client_random() is not None
 
+    @property
+    def protocol(self) -> str:
+        """The version of TLS, like ``TLSv1.3``."""
+        return str(self._connection.get_protocol_version_name())
+
     def receive_data(self, data: bytes) -> None:
         """Take what has arrived; ``b""`` if the peer has ended the connection."""
         if data:

@@ -51,6 +51,23 @@ _PLAIN = {
     "alert user cancelled": "the client has given up",
     "peer did not return a certificate": "the client shows no certificate",
 }
+#: What a reason begins with, and what kind of failure it is for those who count.
+_KINDS = {
+    _UNTRUSTED: "server_untrusted",
+    _OLD: "old_version",
+    "the client refuses the TLS versions": "old_version",
+    "the client speaks plain HTTP": "plain_http",
+    "the client takes the TLS port": "plain_http",
+    _NOT_TLS: "not_tls",
+    _NO_RECORD: "not_tls",
+    _DAMAGED: "damaged",
+    "the client and the server have no cipher": "no_common_cipher",
+    "the client knows no signature": "no_common_cipher",
+    "the client refuses what the server offers": "no_common_cipher",
+    "client certificate refused": "client_certificate",
+    "the client shows no certificate": "client_certificate",
+    "the client has given up": "closed",
+}
 _VERSION_PREFIXES = ("sslv3 ", "tlsv1 ", "tlsv13 ", "ssl/tls ")
 _LONGEST = 200
 
@@ -97,6 +114,11 @@ def plain(error: SSL.Error | crypto.Error) -> str:
         if bare in _PLAIN:
             return _PLAIN[bare]
     return texts[-1] if texts else "unknown TLS error"
+
+
+def failure_kind(reason: str) -> str:
+    """The kind of failure that a reason of `explain` tells of: one of a few words."""
+    return next((kind for beginning, kind in _KINDS.items() if reason.startswith(beginning)), "other")
 
 
 def subject_text(certificate: x509.Certificate) -> str:

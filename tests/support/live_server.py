@@ -119,7 +119,11 @@ class LiveSite:
         self.tls.mkdir()
         self.ca = self.tls / "ca.crt"
         self.ca.write_bytes(self.authority.certificate_pem)
-        self.options: dict[str, dict[str, str]] = {"server": {"core": core, "children": "2"}}
+        self.options: dict[str, dict[str, str]] = {
+            "server": {"core": core, "children": "2"},
+            # Servers of tests are to leave nothing in the directories of the system's own.
+            "admin": {"listen": "none"},
+        }
         for section, values in (options or {}).items():
             self.options.setdefault(section, {}).update(values)
         self.server_site = ServerSite(

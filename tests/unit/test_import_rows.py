@@ -42,6 +42,7 @@ OWNERS = {
     "jinja2": {"templating"},
     "click": {"cli"},
     "redis": {"reporting"},
+    "prometheus_client": {"metrics"},
 }
 
 

@@ -82,6 +82,11 @@ class Places:
         return self._count
 
     @property
+    def size(self) -> int:
+        """How many there may be."""
+        return self._size
+
+    @property
     def is_full(self) -> bool:
         """Whether no further connection may be accepted."""
         return self._count >= self._size

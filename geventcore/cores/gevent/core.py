@@ -38,8 +38,11 @@ from geventcore.cores.gevent.options import (
     WORKER_TIMEOUT,
     WORKERS,
 )
+from geventcore.cores.gevent.stacks import describe_greenlets
 from geventcore.cores.gevent.waiting import GreenletWaiter
 from geventcore.cores.gevent.watchdog import Watchdog
+from geventcore.metrics.definitions import count_hub_block
+from geventcore.metrics.pools import PoolUse
 from geventcore.options.option import Option
 from geventcore.options.settings import LoadedSettings
 from geventcore.rpc.conversation import Conversation
@@ -77,6 +80,8 @@ class GeventCore(PreforkCore):
         self._places: dict[object, Place] = {}
         self._handshake_turns = HandshakeTurns(settings[MAX_HANDSHAKES])
         self.watchdog = Watchdog(settings[MAX_BLOCKING])
+        self.watchdog.on_blocked(lambda plugin, _hook, seconds: count_hub_block(plugin, seconds))
+        self._add_pools()
         self._computing: object = None
         self._computing_since = 0.0
 
@@ -105,13 +110,26 @@ class GeventCore(PreforkCore):
     def _block(self) -> None:
         _look_up_names_apart()
         self.watchdog.start()
-        acceptor = Acceptor(self.listeners, Places(most_connections(self.settings[MAX_CONNECTIONS])), self._serve)
+        places = Places(most_connections(self.settings[MAX_CONNECTIONS]))
+        self.pools.add("connections", lambda: PoolUse(places.size, len(places)))
+        acceptor = Acceptor(self.listeners, places, self._serve)
         acceptor.start()
         self.ready()
         self.wait_for_termination()
         acceptor.stop()
         self.drain()
         self.watchdog.stop()
+
+    def _add_pools(self) -> None:
+        settings, slots, uploads, answers = self.settings, self._slots, self._uploads, self._answers
+        requests, upload_bytes, answer_bytes = settings[POOL_SIZE], settings[UPLOAD_MEMORY], settings[ANSWER_MEMORY]
+        self.pools.add("requests", lambda: PoolUse(requests, slots.at_work, slots.waiting))
+        self.pools.add("upload_bytes", lambda: PoolUse(upload_bytes, uploads.used, uploads.waiting))
+        self.pools.add("answer_bytes", lambda: PoolUse(answer_bytes, answers.used))
+
+    def describe_stacks(self) -> str:
+        """Where every greenlet, and every thread, stands."""
+        return f"{describe_greenlets()}\n\n{super().describe_stacks()}"
 
     # -- connections
 

@@ -1,0 +1,145 @@
+"""What the metrics say, in short: from the samples of two moments to the figures that a person wants to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from geventcore.metrics.snapshot import Sample
+
+
+@dataclass(frozen=True)
+class MethodFigures:
+    """How one method does: answers in a second, and how long they took on average, in seconds."""
+
+    per_second: float
+    mean_seconds: float
+
+
+@dataclass(frozen=True)
+class PoolFigures:
+    """How full a pool is."""
+
+    limit: int
+    used: int
+    waiting: int
+
+
+@dataclass(frozen=True)
+class ProcessFigures:
+    """One process: memory in bytes, with its share of what is shared if the kernel tells, and descriptors."""
+
+    resident_bytes: int
+    proportional_bytes: int | None
+    open_files: int
+    open_files_limit: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of a server.
+
+    Attributes:
+        info: what runs: ``version``, ``python``, ``core``.
+        revision: of the repository.
+        uptime_seconds: since the oldest process was started.
+        processes: by process number.
+        silent: how many processes have not answered.
+        connections: by state.
+        accept_queue: how many connections wait to be accepted.
+        pools: by name.
+        requests: how many were answered since the start.
+        per_second: by outcome, between the two moments.
+        methods: those that were called between the two moments.
+        handshake_failures: since the start, by reason.
+    """
+
+    info: dict[str, str]
+    revision: str
+    uptime_seconds: float
+    processes: dict[str, ProcessFigures]
+    silent: int
+    connections: dict[str, int]
+    accept_queue: int
+    pools: dict[str, PoolFigures]
+    requests: int
+    per_second: dict[str, float]
+    methods: dict[str, MethodFigures]
+    handshake_failures: dict[str, int]
+
+
+class _Values:
+    """Samples by name."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._by_name: dict[str, list[tuple[dict[str, str], float]]] = {}
+        for name, labels, value in samples:
+            self._by_name.setdefault(name, []).append((dict(labels), value))
+
+    def by(self, name: str, label: str) -> dict[str, float]:
+        """Value of a label -> the sum of the samples that have it."""
+        sums: dict[str, float] = {}
+        for labels, value in self._by_name.get(name, ()):
+            key = labels.get(label, "")
+            sums[key] = sums.get(key, 0.0) + value
+        return sums
+
+    def total(self, name: str) -> float:
+        """The sum of all samples."""
+        return sum(value for _, value in self._by_name.get(name, ()))
+
+    def labels(self, name: str) -> dict[str, str]:
+        """The labels of the first sample."""
+        return next((labels for labels, _ in self._by_name.get(name, ())), {})
+
+
+def summarise(before: Sequence[Sample], after: Sequence[Sample], seconds: float, now: float) -> Summary:
+    """The figures of a moment, with rates over the `seconds` since an earlier one; `now` in seconds since 1970."""
+    old, new = _Values(before), _Values(after)
+
+    def rates(name: str, label: str) -> dict[str, float]:
+        then = old.by(name, label)
+        found = {key: (value - then.get(key, 0.0)) / seconds for key, value in new.by(name, label).items()}
+        return {key: rate for key, rate in found.items() if rate > 0}
+
+    calls, durations = (
+        rates("geventcore_method_seconds_count", "method"),
+        rates("geventcore_method_seconds_sum", "method"),
+    )
+    proportional = new.by("geventcore_process_proportional_memory_bytes", "process")
+    files = new.by("geventcore_process_open_fds", "process")
+    limits = new.by("geventcore_process_max_fds", "process")
+    resident = new.by("geventcore_process_resident_memory_bytes", "process")
+    used, waiting = new.by("geventcore_pool_used", "pool"), new.by("geventcore_pool_waiting", "pool")
+    starts = new.by("geventcore_process_start_time_seconds", "process").values()
+    return Summary(
+        info=new.labels("geventcore_info"),
+        revision=new.labels("geventcore_repository_info").get("revision", ""),
+        uptime_seconds=now - min(starts, default=now),
+        processes={
+            pid: ProcessFigures(
+                int(resident[pid]),
+                int(proportional[pid]) if pid in proportional else None,
+                int(files.get(pid, 0)),
+                int(limits.get(pid, 0)),
+            )
+            for pid in sorted(resident, key=int)
+        },
+        silent=int(new.by("geventcore_processes", "state").get("silent", 0)),
+        connections=_whole(new.by("geventcore_connections", "state")),
+        accept_queue=int(new.total("geventcore_accept_queue")),
+        pools={
+            name: PoolFigures(int(limit), int(used.get(name, 0)), int(waiting.get(name, 0)))
+            for name, limit in sorted(new.by("geventcore_pool_limit", "pool").items())
+        },
+        requests=int(new.total("geventcore_requests_total")),
+        per_second=rates("geventcore_requests_total", "outcome"),
+        methods={
+            method: MethodFigures(rate, durations.get(method, 0.0) / rate) for method, rate in sorted(calls.items())
+        },
+        handshake_failures=_whole(new.by("geventcore_tls_handshake_failures_total", "reason")),
+    )
+
+
+def _whole(values: dict[str, float]) -> dict[str, int]:
+    return {key: int(value) for key, value in sorted(values.items())}

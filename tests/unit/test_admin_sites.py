@@ -1,0 +1,176 @@
+"""What is made of the metrics: the command ``status``, the dashboard and the alerts; and where the listener may be."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from geventcore.core.admin_client import ask
+from geventcore.core.admin_options import LISTEN, AdminAddress, parse_address
+from geventcore.core.admin_sockets import automatic_paths
+from geventcore.options import load_settings
+from tests.peers.sites import free_port
+from tests.support.live_server import PROJECT, LiveServer, LiveSite, wait_until
+
+CONTRIB = PROJECT / "contrib"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> LiveSite:
+    directory = tmp_path_factory.mktemp("admin")
+    return LiveSite(directory / "site", "gevent", options={"admin": {"listen": f"unix:{directory}/admin.sock"}})
+
+
+@pytest.fixture(scope="module")
+def server(site: LiveSite) -> Iterator[LiveServer]:
+    with site.start() as running:
+        yield running
+
+
+def address(site: LiveSite) -> AdminAddress:
+    return parse_address(site.options["admin"]["listen"])
+
+
+def status(site: LiveSite, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", "geventcore", "status", "-C", str(site.configuration)]
+    return subprocess.run(
+        [*command, "--interval", "0.1", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=site.environ(),
+        timeout=60,
+    )
+
+
+# -- the command
+
+
+def test_the_status_of_a_server(site: LiveSite, server: LiveServer) -> None:
+    client = site.client("plain")
+    with client.connect() as connection:
+        connection.call(client, "ping")
+        told = json.loads(status(site, "--json").stdout)
+        assert told["ready"] is True
+        assert told["checks"] == {"serving": "ok", "repository": "ok"}
+        assert told["info"]["core"] == "gevent"
+        assert told["connections"] == {"active": 0, "handshake": 0, "idle": 1}
+        assert told["pools"]["connections"] == {"limit": 4096, "used": 1, "waiting": 0}
+        assert told["requests"] == 1
+        assert str(server.pid) in told["processes"]
+        done = status(site)
+    assert done.returncode == 0, done.stderr
+    assert "core gevent" in done.stdout
+    assert "ready, up for 0 min" in done.stdout
+    assert "0 active, 0 handshake, 1 idle; 0 wait to be accepted" in done.stdout
+    assert f"process      {server.pid}: " in done.stdout
+
+
+def test_the_status_of_a_server_that_is_not_there(site: LiveSite, server: LiveServer, tmp_path: Path) -> None:
+    missing = tmp_path / "admin.sock"
+    done = status(site, "--address", f"unix:{missing}")
+    assert done.returncode == 1
+    assert done.stderr == f"geventcore: error: no server answers (unix:{missing}: No such file or directory)\n"
+    assert status(site, "--address", "nowhere").returncode == 2
+
+
+# -- the dashboard and the alerts
+
+
+def metrics_named_in(text: str) -> set[str]:
+    return set(re.findall(r"\bgeventcore_\w+", text))
+
+
+def test_every_metric_of_the_dashboard_and_the_alerts_exists(site: LiveSite, server: LiveServer) -> None:
+    client = site.client("plain")
+    client.call("GetConfig")
+    text = ask(address(site), "/metrics").text
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+    known = set(types)
+    for name, kind in types.items():
+        if kind == "histogram":
+            known |= {f"{name}_bucket", f"{name}_sum", f"{name}_count"}
+    dashboard = json.loads((CONTRIB / "grafana" / "geventcore.json").read_text())
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    expressions += [entry["expr"] for entry in dashboard["annotations"]["list"]]
+    expressions += [entry["query"] for entry in dashboard["templating"]["list"]]
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    rules = yaml.safe_load((CONTRIB / "prometheus" / "geventcore.rules.yml").read_text())
+    alerts = [rule for group in rules["groups"] for rule in group["rules"]]
+    named = metrics_named_in("\n".join(expressions + [alert["expr"] for alert in alerts]))
+    assert len(named) > 20
+    assert named <= known, named - known
+    scraped = yaml.safe_load((CONTRIB / "prometheus" / "prometheus.yml").read_text())
+    assert scraped["rule_files"] == ["geventcore.rules.yml"]
+
+
+# -- where it listens
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("none", "none"),
+        ("AUTO", "auto"),
+        ("unix:/run/a.sock", "unix:/run/a.sock"),
+        ("localhost:1, [::1]:2", "127.0.0.1:1, [::1]:2"),
+    ],
+)
+def test_addresses(text: str, shown: str) -> None:
+    assert LISTEN.type.format(LISTEN.type.parse(text)) == shown  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "127.0.0.1", "host.example.com:80", "127.0.0.1:99999", "unix:relative", "::1:80", "unix:/" + 120 * "x"]
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the reason is added by whoever reads the option
+        LISTEN.type.parse(text)
+
+
+def test_other_machines_are_let_in_only_if_that_is_said(tmp_path: Path) -> None:
+    port = free_port()
+    site = LiveSite(tmp_path / "site", "gevent", options={"admin": {"listen": f"0.0.0.0:{port}"}})
+    with site.launch() as failing:
+        assert failing.wait() == 1
+        (line,) = failing.grave()
+        assert f"other machines reach 0.0.0.0:{port}" in line.message
+        assert "[admin] allow_remote = yes" in line.message
+    site.options["admin"]["allow_remote"] = "yes"
+    with site.start() as server:
+        assert ask(parse_address(f"127.0.0.1:{port}"), "/readyz").status == 200
+        assert ask(parse_address(f"127.0.0.1:{port}"), "/debug/greenlets").status == 403
+        (line,) = server.grave()
+        assert f"from other machines, without a password: 0.0.0.0:{port}" in line.message
+
+
+def test_the_automatic_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = LiveSite(tmp_path / "site", "gevent", options={"admin": {"listen": "auto"}})
+    run = tmp_path / "run"
+    run.mkdir()
+
+    def environ() -> dict[str, str]:
+        return {**LiveSite.environ(), "RUNTIME_DIRECTORY": str(run)}
+
+    monkeypatch.setattr(site, "environ", environ)
+    path = run / f"admin-{site.port}.sock"
+    with site.start() as server:
+        assert ask(AdminAddress(path=path), "/healthz").status == 200
+        assert json.loads(status(site, "--json").stdout)["ready"] is True
+        monkeypatch.setenv("RUNTIME_DIRECTORY", str(run))
+        settings = load_settings(options=[LISTEN], config_file=site.configuration, environ={})
+        assert next(automatic_paths(settings)) == path
+        assert not server.grave()
+    wait_until(lambda: not path.exists(), "the socket is removed")
+    # Something else is in its place: the server starts all the same.
+    path.mkdir()
+    with site.start() as server:
+        assert not server.grave()
+        assert site.client("plain").call("ping") == []
