@@ -92,7 +92,11 @@ CACHE_REQUESTS = CounterFamily(
 
 # -- the repository
 
-FILE_EVENTS = CounterFamily("geventcore_file_events", "Changes of files that were applied.", ["action"])
+FILE_EVENTS = CounterFamily(
+    "geventcore_file_events",
+    "Changes of files that were applied; every process that reads the repository applies them.",
+    ["action"],
+)
 FILE_EVENT_FAILURES = CounterFamily(
     "geventcore_file_event_failures", "Changes of files that a plugin could not use; the log names the files."
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,17 +17,20 @@ import yaml
 from geventcore.core.admin_client import ask
 from geventcore.core.admin_options import LISTEN, AdminAddress, parse_address
 from geventcore.core.admin_sockets import automatic_paths
+from geventcore.metrics.exposition import parse
 from geventcore.options import load_settings
 from tests.peers.sites import free_port
-from tests.support.live_server import PROJECT, LiveServer, LiveSite, wait_until
+from tests.support.live_server import PROJECT, LiveServer, LiveSite, process_tree, wait_until
 
 CONTRIB = PROJECT / "contrib"
+WORKERS = 2
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> LiveSite:
     directory = tmp_path_factory.mktemp("admin")
-    return LiveSite(directory / "site", "gevent", options={"admin": {"listen": f"unix:{directory}/admin.sock"}})
+    options = {"admin": {"listen": f"unix:{directory}/admin.sock"}, "gevent": {"workers": str(WORKERS)}}
+    return LiveSite(directory / "site", "gevent", options=options)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +60,8 @@ def status(site: LiveSite, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_status_of_a_server(site: LiveSite, server: LiveServer) -> None:
     client = site.client("plain")
+    workers = set(process_tree(server.pid)[1:])
+    assert len(workers) == WORKERS
     with client.connect() as connection:
         connection.call(client, "ping")
         told = json.loads(status(site, "--json").stdout)
@@ -62,15 +69,16 @@ def test_the_status_of_a_server(site: LiveSite, server: LiveServer) -> None:
         assert told["checks"] == {"serving": "ok", "repository": "ok"}
         assert told["info"]["core"] == "gevent"
         assert told["connections"] == {"active": 0, "handshake": 0, "idle": 1}
-        assert told["pools"]["connections"] == {"limit": 4096, "used": 1, "waiting": 0}
+        assert told["pools"]["connections"] == {"limit": 4096 * WORKERS, "used": 1, "waiting": 0}
         assert told["requests"] == 1
-        assert str(server.pid) in told["processes"]
+        assert set(map(int, told["processes"])) == workers
         done = status(site)
     assert done.returncode == 0, done.stderr
     assert "core gevent" in done.stdout
     assert "ready, up for 0 min" in done.stdout
     assert "0 active, 0 handshake, 1 idle; 0 wait to be accepted" in done.stdout
-    assert f"process      {server.pid}: " in done.stdout
+    for pid in workers:
+        assert f"process      {pid}: " in done.stdout
 
 
 def test_the_status_of_a_server_that_is_not_there(site: LiveSite, server: LiveServer, tmp_path: Path) -> None:
@@ -174,3 +182,33 @@ def test_the_automatic_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with site.start() as server:
         assert not server.grave()
         assert site.client("plain").call("ping") == []
+
+
+# -- several workers
+
+
+def test_counts_of_workers_that_have_ended_are_kept(site: LiveSite, server: LiveServer) -> None:
+    client = site.client("plain")
+
+    def total(metric: str, label: tuple[str, str]) -> float:
+        samples = parse(ask(address(site), "/metrics").text)
+        return sum(value for name, labels, value in samples if name == metric and label in labels)
+
+    def pings() -> float:
+        return total("geventcore_requests_total", ("method", "ping"))
+
+    def answered() -> float:
+        return total("geventcore_processes", ("state", "answered"))
+
+    before = pings()
+    for _ in range(20):
+        client.call("ping")
+    assert pings() == before + 20
+    for pid in process_tree(server.pid)[1:]:
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda pid=pid: pid not in process_tree(server.pid), "the worker is gone")  # type: ignore[misc]
+        wait_until(lambda: len(process_tree(server.pid)) == 1 + WORKERS, "another one has taken its place")
+        wait_until(lambda: answered() == WORKERS, "all workers answer")
+        assert pings() == before + 20
+    client.call("ping")
+    assert pings() == before + 21
