@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from geventcore.core.shared_work import Looking, SharedWork
+from geventcore.core.uploads import parse_upload, without_good_entries
 from geventcore.errors import (
     FAULT_CRITICAL,
     FAULT_OTHER,
@@ -23,6 +24,7 @@ from geventcore.errors import (
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import ClientRunHooks, Probing, Statistics
 from geventcore.render.guard import guarded, log_failure, measured
+from geventcore.render.optional_hooks import knows
 from geventcore.render.pipeline import write_configuration
 from geventcore.render.steps import run_hooks
 from geventcore.rpc.methods import XMLText, exposed
@@ -47,13 +49,8 @@ def critical(message: str) -> RPCError:
     return RPCError(FAULT_CRITICAL, f"Critical failure: {message}")
 
 
-def parse_upload(text: str) -> etree._Element:
-    """The root of a document that a client sent: no entities, no network, bounded depth and text. `etree.ParseError`
-    if it is none."""
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True, huge_tree=False
-    )
-    return etree.fromstring(text.encode("utf-8", "surrogatepass"), parser)
+def _needs_good_entries(plugin: Statistics) -> bool:
+    return plugin.needs_good_entries or not knows(type(plugin), "needs_good_entries", "process_statistics")
 
 
 def _as_bool(value: Any) -> bool:
@@ -196,6 +193,9 @@ class CoreMethods:
     def receive_statistics(self, address: Address, statistics: str) -> bool:
         """Take the report of a run, a document with a ``Statistics`` element. Returns true if it is stored."""
         core = self._core
+        plugins = core.plugins.by_type(Statistics)
+        if not any(map(_needs_good_entries, plugins)):
+            statistics = without_good_entries(statistics)
         try:
             root = self._parse_upload(statistics)
         except etree.ParseError as err:
@@ -207,7 +207,7 @@ class CoreMethods:
             metadata = self.client_metadata(address)
         not_stored: StatisticsNotStored | None = None
         if element.get("version", "") >= "2.0":
-            for plugin in core.plugins.by_type(Statistics):
+            for plugin in plugins:
                 with guarded(plugin, "process_statistics", metadata):
                     try:
                         plugin.process_statistics(metadata, root)

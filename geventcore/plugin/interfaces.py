@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lxml import etree
 
@@ -162,7 +162,14 @@ class Probing(ABC):
 
 
 class Statistics(ABC):
-    """Takes what clients report at the end of a run."""
+    """Takes what clients report at the end of a run.
+
+    Class attributes:
+        needs_good_entries: whether it looks at the entries that are as they should be: nearly the whole upload. If no
+            plugin does, their element ``Good`` is there, but nothing in it.
+    """
+
+    needs_good_entries: ClassVar[bool] = True
 
     @abstractmethod
     def process_statistics(self, metadata: ClientMetadata, data: etree._Element) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 class Reporting(Plugin, Statistics, PullSource, Threaded):
     """Hands what clients report to a transport, and answers questions about it."""
 
+    needs_good_entries: ClassVar[bool] = False
     options: ClassVar[tuple[Option[Any], ...]] = REPORTING_OPTIONS
     remote_methods: ClassVar[tuple[str, ...]] = (*Plugin.remote_methods, "Ping", "GetExtra", "GetCurrentEntry")
 
