@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import geventcore
 from geventcore.core.admin_server import AdminServer, Answer, Question
 from geventcore.core.admin_sockets import AdminSockets
+from geventcore.core.database_watch import DatabaseWatch
 from geventcore.core.listening import waiting_connections
 from geventcore.metrics.definitions import (
     ACCEPT_QUEUE,
@@ -54,6 +55,9 @@ class Admin:
         self.gatherer.sampler.add(ProcessMeter().refresh)
         self.gatherer.sampler.add(core.pools.refresh)
         self.gatherer.sampler.add(self._refresh)
+        self._databases = DatabaseWatch(core.databases)
+        self.gatherer.sampler.add(self._databases.refresh)
+        core.readiness.add("database", self._databases.why_not_available)
         core.bus.subscribe(METRICS_TOPIC, self.gatherer.answer)
         core.bus.subscribe(STACKS_TOPIC, lambda _: self._own_stacks())
         self._answers: dict[str, Callable[[Question], Answer]] = {
@@ -66,6 +70,7 @@ class Admin:
 
     def start(self) -> None:
         """Begin to answer, in the process that serves."""
+        self._databases.begin()
         if self.sockets.sockets and self._server is None:
             listeners = [(sock, _is_local(sock)) for sock in self.sockets.sockets]
             self._server = AdminServer(listeners, self.answer)

@@ -53,6 +53,14 @@ class Databases:
         """The databases that have been asked for, each once."""
         return list(dict.fromkeys(self._opened.values()))
 
+    def by_role(self) -> dict[str, Database]:
+        """Each opened database once, by the first role that it has: ``main``, ``reporting``."""
+        roles: dict[str, Database] = {}
+        for role, database in list(self._opened.items()):
+            if database not in roles.values():
+                roles[role] = database
+        return roles
+
     def start_notifications(
         self, topics: Collection[str], deliver: Callable[[str, Any], object], on_lost: Callable[[], None]
     ) -> NotificationRelay | None:

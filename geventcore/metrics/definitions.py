@@ -101,6 +101,20 @@ FILE_EVENT_FAILURES = CounterFamily(
     "geventcore_file_event_failures", "Changes of files that a plugin could not use; the log names the files."
 )
 
+# -- databases
+
+DATABASE_AVAILABLE = GaugeFamily(
+    "geventcore_database_available",
+    "Whether the last attempt to use a database succeeded, 1 or 0; by the worst process.",
+    ["database"],
+    "min",
+)
+DATABASE_OPERATIONS = CounterFamily(
+    "geventcore_database_operations",
+    "Reads and writes that succeeded, commits that writes shared, connections that were opened, and failures.",
+    ["database", "operation"],
+)
+
 # -- processes
 
 CPU_SECONDS = CounterFamily("geventcore_cpu_seconds", "Processor time, of all processes, in seconds.")

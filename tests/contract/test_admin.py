@@ -66,7 +66,9 @@ def server(admin: AdminSite) -> Iterator[LiveServer]:
 
 def test_health_readiness_and_what_else_there_is(admin: AdminSite, server: LiveServer) -> None:
     assert admin.ask("/healthz") == Reply(200, "text/plain; charset=utf-8", "ok\n")
-    assert admin.ask("/readyz?verbose") == Reply(200, "text/plain; charset=utf-8", "repository: ok\nserving: ok\n")
+    assert admin.ask("/readyz?verbose") == Reply(
+        200, "text/plain; charset=utf-8", "database: ok\nrepository: ok\nserving: ok\n"
+    )
     assert admin.ask("/").text.split() == ["/debug/greenlets", "/healthz", "/metrics", "/readyz"]
     assert admin.ask("/metrics/").status == 404
     assert (

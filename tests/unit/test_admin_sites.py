@@ -66,7 +66,7 @@ def test_the_status_of_a_server(site: LiveSite, server: LiveServer) -> None:
         connection.call(client, "ping")
         told = json.loads(status(site, "--json").stdout)
         assert told["ready"] is True
-        assert told["checks"] == {"serving": "ok", "repository": "ok"}
+        assert told["checks"] == {"serving": "ok", "repository": "ok", "database": "ok"}
         assert told["info"]["core"] == "gevent"
         assert told["connections"] == {"active": 0, "handshake": 0, "idle": 1}
         assert told["pools"]["connections"]["used"] == 1
@@ -213,3 +213,26 @@ def test_counts_of_workers_that_have_ended_are_kept(site: LiveSite, server: Live
         assert pings() == before + 20
     client.call("ping")
     assert pings() == before + 21
+
+
+# -- databases
+
+
+def test_what_is_done_with_a_database_is_counted(tmp_path: Path) -> None:
+    options = {"admin": {"listen": f"unix:{tmp_path}/admin.sock"}, "probes": {"use_database": "true"}}
+    site = LiveSite(tmp_path / "site", "gevent", options=options)
+
+    def values(name: str) -> dict[str, float]:
+        samples = parse(ask(address(site), "/metrics").text)
+        return {dict(labels).get("operation", ""): value for found, labels, value in samples if found == name}
+
+    with site.start():
+        before = values("geventcore_database_operations_total")
+        site.client("plain").call(
+            "RecvProbeData", '<probe-data><probe-data name="kernel" source="Probes">1</probe-data></probe-data>'
+        )
+        after = values("geventcore_database_operations_total")
+        assert after["writes"] > before["writes"]
+        assert after["failures"] == 0
+        assert values("geventcore_database_available") == {"": 1}
+        assert "database: ok" in ask(address(site), "/readyz").text
