@@ -15,9 +15,12 @@ What it returns is the exit status; `None` is 0. It raises `GeventcoreError` to 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import update_wrapper
 from pathlib import Path
+from types import FrameType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
@@ -86,6 +89,20 @@ def settings_of(ctx: click.Context, *options: Option[Any]) -> LoadedSettings:
         config_file=invocation.config_file,
         command_line=invocation.command_line,
     )
+
+
+@contextmanager
+def termination_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does, so that servers and directories of a command go in either case."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, old)
 
 
 def start_logging(settings: LoadedSettings, *, server: bool = False) -> None:

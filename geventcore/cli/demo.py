@@ -13,13 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import click
 
+from geventcore.cli.common import termination_as_interrupt
 from geventcore.cli.init import SERVER_CONFIGURATION, SiteAddress, create_site
 from geventcore.cli.simulate import EXIT_INTERRUPTED, FleetProgress, run_fleet
 from geventcore.errors import GeventcoreError
@@ -140,20 +138,6 @@ def run_demo(directory: Path, clients: int) -> FleetSummary:
     return summary
 
 
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does, so that the server and the directory go in either case."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    old = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, old)
-
-
 @click.command()
 @click.option("--clients", type=click.IntRange(1), default=50, show_default=True, help="How many clients call.")
 def command(clients: int) -> int:
@@ -162,7 +146,7 @@ def command(clients: int) -> int:
     Nothing is installed and nothing is left behind.
     """
     try:
-        with _termination_as_interrupt(), tempfile.TemporaryDirectory(prefix="geventcore-demo-") as directory:
+        with termination_as_interrupt(), tempfile.TemporaryDirectory(prefix="geventcore-demo-") as directory:
             run_demo(Path(directory), clients)
     except KeyboardInterrupt:
         click.echo("Interrupted; the server was stopped and the site removed.", err=True)

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Store reports that servers have put into a directory or into Redis.",
     ),
     "simulate": ("geventcore.cli.simulate:command", "Let many simulated clients call a server."),
+    "bench": ("geventcore.cli.bench:command", "Measure a server under the load of thousands of clients."),
     "demo": ("geventcore.cli.demo:command", "Try a server with a sample repository, on this machine only."),
     "completion": ("geventcore.cli.completion:command", "Print a script that makes a shell complete commands."),
     "version": ("geventcore.cli.version:command", "Print the versions of the program and of its libraries."),

@@ -121,7 +121,7 @@ class Crew:
             ConfigError: its name cannot be resolved.
         """
         jobs = self._jobs()
-        for job in jobs:
+        for _ in jobs:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "geventcore.fleet.load.worker"],
                 stdin=subprocess.PIPE,

@@ -308,9 +308,7 @@ class Engine:
         run, counts = call.run, self._counts
         counts.calls += 1
         counts.bytes_received += call.answer.size
-        self._records.add(
-            run.method, run.attempt, GOOD, call.started - self._begun, call.connected, now - call.started
-        )
+        self._records.add(run.method, run.attempt, GOOD, call.started - self._begun, call.connected, now - call.started)
         self._next_call(run, now)
 
     def _next_call(self, run: _Run, now: float) -> None:
