@@ -43,8 +43,9 @@ class Axis:
         label: what they are, with the unit.
         write: a value as a short text.
         is_log: whether equal distances are equal factors; only values above 0 are shown then.
-        ticks: the values to mark; chosen if there are none.
+        ticks: the values to mark; chosen if there are none, from 0 on where the scale is even.
         place: value -> something that grows evenly along the axis, instead of the value itself.
+        is_count: whether only whole numbers are marked.
     """
 
     label: str
@@ -52,6 +53,7 @@ class Axis:
     is_log: bool = False
     ticks: Sequence[float] = field(default_factory=tuple)
     place: Callable[[float], float] | None = None
+    is_count: bool = False
 
     def position(self, value: float) -> float:
         """Where a value is, in the axis' own measure."""
@@ -72,9 +74,9 @@ def line_chart(title: str, note: str, lines: Sequence[Line], x: Axis, y: Axis) -
     head = f"<figcaption><b>{escape(title)}</b> <span>{escape(note)}</span></figcaption>"
     if not xs or not ys:
         return f'<figure class="chart">{head}<p class="none">Nothing to show.</p></figure>'
-    x_ticks = x.ticks or _ticks(min(xs), max(xs), x.is_log)
-    y_ticks = y.ticks or _ticks(min(ys) if y.is_log else 0.0, max(ys), y.is_log)
-    x_low, x_high = _range(x, [*xs, *(x_ticks if x.ticks else ())])
+    x_ticks = x.ticks or [tick for tick in _even_ticks(max(xs), whole=False) if tick <= max(xs)]
+    y_ticks = _log_ticks(min(ys), max(ys)) if y.is_log else _even_ticks(max(ys), y.is_count)
+    x_low, x_high = _range(x, [*xs, *x_ticks])
     y_low, y_high = _range(y, [*ys, *y_ticks])
 
     def across(value: float) -> float:
@@ -155,19 +157,23 @@ def _range(axis: Axis, values: Sequence[float]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
-def _ticks(low: float, high: float, is_log: bool) -> list[float]:
-    """Round values that cover the range."""
-    if is_log:
-        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-        factors = (1, 2, 5) if last - first <= 2 else (1, 3) if last - first <= 3 else (1,)
-        every = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
-        below = max((tick for tick in every if tick <= low), default=low)
-        above = min((tick for tick in every if tick >= high), default=high)
-        return [tick for tick in every if below <= tick <= above]
-    if high <= low:
-        return [low] if low else [0.0, 1.0]
-    rough = (high - low) / 5
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round values that cover the range, more of them in a narrow one."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    factors = (1, 2, 5) if last - first <= 2 else (1, 3) if last - first <= 3 else (1,)
+    every = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
+    below = max((tick for tick in every if tick <= low), default=low)
+    above = min((tick for tick in every if tick >= high), default=high)
+    return [tick for tick in every if below <= tick <= above]
+
+
+def _even_ticks(high: float, whole: bool) -> list[float]:
+    """Round values from 0 to `high` or a little beyond."""
+    if high <= 0:
+        return [0.0, 1.0]
+    rough = high / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
-    first = math.floor(low / step)
-    return [round(number * step, 10) for number in range(first, math.ceil(high / step) + 1)]
+    if whole:
+        step = math.ceil(step)
+    return [round(number * step, 10) for number in range(math.ceil(high / step) + 1)]

@@ -27,7 +27,7 @@ PERCENTS = (50.0, 90.0, 99.0, 99.9)
 #: Points of a curve of percentiles: closer together towards the slow end, where few calls are.
 _CURVE_PERCENTS = tuple(100 * (1 - 10 ** (-step / 16)) for step in range(65))
 #: Intervals that a load is divided into for curves over time, at most.
-_INTERVALS = 120
+_INTERVALS = 80
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,8 @@ class OverTime:
         """Of all turns."""
         longest = max((turn.result.seconds for turn in measurement.turns), default=0.0)
         width = _interval_seconds(longest)
-        count = max(1, math.ceil(longest / width))
+        # What is left at the end goes to the last interval, which may be half as long again, or half as short.
+        count = max(1, round(longest / width))
         runs: list[list[float]] = [[] for _ in range(count)]
         failed = [0] * count
         for turn in measurement.turns:
@@ -240,10 +241,10 @@ class OverTime:
                     runs[interval].append(seconds)
                 elif kind != RUN and outcome >= FAILED:
                     failed[interval] += 1
-        # The last interval may be shorter than the others.
+        ends = [(number + 1) * width for number in range(count - 1)] + [math.inf]
         covered = [
-            sum(max(0.0, min(width, turn.result.seconds - number * width)) for turn in measurement.turns)
-            for number in range(count)
+            sum(max(0.0, min(end, turn.result.seconds) - number * width) for turn in measurement.turns)
+            for number, end in enumerate(ends)
         ]
         for ended in runs:
             ended.sort()
@@ -258,7 +259,7 @@ class OverTime:
 
 def _interval_seconds(longest: float) -> float:
     """A round number of seconds that divides a load into a readable number of intervals."""
-    for width in (0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300):
+    for width in (0.5, 1, 2, 5, 10, 30, 60, 120, 300):
         if longest / width <= _INTERVALS:
             return float(width)
     return 600.0
@@ -268,6 +269,7 @@ def machine_facts() -> dict[str, str]:
     """What the numbers were measured on."""
     return {
         "processors": f"{len(os.sched_getaffinity(0))} ({_processor_name()})",
+        "load of the machine before": f"{os.getloadavg()[0]:.2f}",
         "system": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
         "geventcore": __version__,

@@ -88,6 +88,10 @@ def _section(section: Section, alone: bool) -> str:
     if section.measurements:
         parts.append('<div class="charts">' + "".join(_charts(section.measurements)) + "</div>")
     for measurement in section.measurements:
+        facts = "; ".join(f"{name}: {value}" for name, value in measurement.facts.items())
+        if facts:
+            label = f"{measurement.label}: " if len(section.measurements) > 1 else ""
+            parts.append(f"<p>{escape(label + facts)}</p>")
         if len(section.measurements) > 1:
             parts.append(f"<h3>{escape(measurement.label)}</h3>")
         parts += _tables(measurement)
@@ -153,8 +157,6 @@ def _tables(measurement: Measurement) -> Iterator[str]:
             times = [one.mean, *one.percentiles.values(), one.maximum]
             rows.append(["whole run" if name == "run" else name, f"{one.count:,}", *map(duration, times)])
     yield _table(Table("", header, rows))
-    if measurement.facts:
-        yield _table(Table("", ["about", "value"], [[*pair] for pair in measurement.facts.items()], frozenset({0, 1})))
     errors = measurement.errors()
     if errors:
         yield "<h3>Failed calls</h3>"
@@ -223,17 +225,16 @@ def _charts(measurements: Sequence[Measurement]) -> Iterator[str]:
     yield line_chart(
         "Whole runs over time", "half of those that ended then took less, and 99 % of them", lines, seconds, _TIME_AXIS
     )
-    if any(sum(one.retries_per_second) for one in over_time):
-        yield line_chart(
-            "Failed calls",
-            "attempts that failed, in each second; clients try each call three times",
-            [
-                Line(measurement.label, list(zip(one.seconds, one.retries_per_second, strict=True)), _colour(number))
-                for number, (measurement, one) in enumerate(zip(measurements, over_time, strict=True))
-            ],
-            seconds,
-            Axis("calls/s", _number),
-        )
+    yield line_chart(
+        "Failed calls",
+        "attempts that failed, in each second; clients try each call three times",
+        [
+            Line(measurement.label, list(zip(one.seconds, one.retries_per_second, strict=True)), _colour(number))
+            for number, (measurement, one) in enumerate(zip(measurements, over_time, strict=True))
+        ],
+        seconds,
+        Axis("calls/s", _number),
+    )
     if any(turn.samples.samples for measurement in measurements for turn in measurement.turns):
         yield from _process_charts(measurements, seconds)
 
@@ -296,7 +297,7 @@ def _process_charts(measurements: Sequence[Measurement], seconds: Axis) -> Itera
                 samples = turn.samples.samples
                 points: list[Point] = [(one.seconds, value(samples, at)) for at, one in enumerate(samples)]
                 lines.append(Line(measurement.label, points, _colour(number)))
-        yield line_chart(title, note, lines, seconds, Axis(unit, _number))
+        yield line_chart(title, note, lines, seconds, Axis(unit, _number, is_count=not unit))
 
 
 def _busy(samples: Sequence[Sample], number: int) -> float | None:
@@ -324,4 +325,4 @@ def _short_time(seconds: float) -> str:
     return f"{seconds * 1000:.3g} ms" if seconds >= 0.001 else f"{seconds * 1e6:.3g} µs"
 
 
-_TIME_AXIS = Axis("log scale", _short_time, is_log=True)
+_TIME_AXIS = Axis("time, log scale", _short_time, is_log=True)

@@ -1,0 +1,77 @@
+"""What the benchmarks' command lines have in common: the server, the repository's shape, and where the report goes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from contrib.bench.arena import Arena
+from geventcore.errors import GeventcoreError
+from geventcore.fleet.load.crew import Progress
+from geventcore.fleet.load.measurement import machine_facts
+from geventcore.fleet.load.page import Section, html_page
+from geventcore.fleet.repository import Shape
+
+
+def parser(name: str, text: str, *, server: str, clients: int, entries: int) -> argparse.ArgumentParser:
+    """A parser with what every benchmark of one server takes; `text` is the module's docstring."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m contrib.bench.{name}", description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("server", nargs="?", default=server, help=f"NAME[,section.option=value…] (default: {server})")
+    made.add_argument("--clients", type=int, default=clients, help=f"clients in the repository (default: {clients})")
+    made.add_argument("--entries", type=int, default=entries, help=f"entries per client (default: {entries})")
+    add_report(made, name)
+    return made
+
+
+def add_report(made: argparse.ArgumentParser, name: str) -> None:
+    """The option that says where the page goes."""
+    default = Path(f"bench-{name}.html")
+    made.add_argument(
+        "--report", type=Path, default=default, help=f"the page; its numbers go beside it as .json (default: {default})"
+    )
+
+
+def with_arena(shape: Callable[[], Shape], measure: Callable[[Arena], int]) -> int:
+    """Generate a repository and measure; what goes wrong becomes a line on standard error and the exit status 1."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+            return measure(Arena(Path(directory), shape()))
+    except (GeventcoreError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted before anything was measured", file=sys.stderr)
+        return 130
+
+
+def show_progress(progress: Progress) -> None:
+    """One line on a terminal, written over and over."""
+    if sys.stderr.isatty():
+        runs = f"{progress.ok} runs good, {progress.failed} failed, {progress.underway} under way"
+        print(f"\r{progress.seconds:6.0f} s: {runs}, {progress.retries} calls repeated ", end="", file=sys.stderr)
+
+
+def write_report(path: Path, title: str, note: str, sections: Sequence[Section], settings: Mapping[str, object]) -> None:
+    """The page, and everything measured as JSON beside it."""
+    facts = machine_facts()
+    path.write_text(html_page(title, note, sections, facts), encoding="utf-8")
+    numbers = {
+        "machine": facts,
+        "settings": {name: value if isinstance(value, (int, float)) else str(value) for name, value in settings.items()},
+        "sections": [
+            {
+                "title": section.title,
+                "measurements": [measurement.as_json() for measurement in section.measurements],
+                "tables": [{"title": one.title, "header": one.header, "rows": one.rows} for one in section.tables],
+            }
+            for section in sections
+        ],
+    }
+    path.with_suffix(".json").write_text(json.dumps(numbers) + "\n", encoding="utf-8")
+    print(f"\nThe page: {path}; its numbers: {path.with_suffix('.json')}")
