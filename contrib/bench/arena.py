@@ -79,9 +79,7 @@ class Arena:
         self._directory = directory
         self._plugins = plugins
         self._repository = directory / "repository"
-        self.clients = [
-            LoadClient(client.name, "root", client.address) for client in generate(self._repository, shape)
-        ]
+        self.clients = [LoadClient(client.name, "root", client.address) for client in generate(self._repository, shape)]
         self._authority = CertificateFiles(directory / "certificates")
         self._certificate = self._authority.server()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from contrib.bench.arena import Arena
+from geventcore.cli.common import termination_as_interrupt
 from geventcore.errors import GeventcoreError
 from geventcore.fleet.load.crew import Progress
 from geventcore.fleet.load.measurement import machine_facts
@@ -40,7 +41,7 @@ def add_report(made: argparse.ArgumentParser, name: str) -> None:
 def with_arena(shape: Callable[[], Shape], measure: Callable[[Arena], int]) -> int:
     """Generate a repository and measure; what goes wrong becomes a line on standard error and the exit status 1."""
     try:
-        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        with termination_as_interrupt(), tempfile.TemporaryDirectory(prefix="bench-") as directory:
             return measure(Arena(Path(directory), shape()))
     except (GeventcoreError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -57,13 +58,16 @@ def show_progress(progress: Progress) -> None:
         print(f"\r{progress.seconds:6.0f} s: {runs}, {progress.retries} calls repeated ", end="", file=sys.stderr)
 
 
-def write_report(path: Path, title: str, note: str, sections: Sequence[Section], settings: Mapping[str, object]) -> None:
+def write_report(
+    path: Path, title: str, note: str, sections: Sequence[Section], settings: Mapping[str, object]
+) -> None:
     """The page, and everything measured as JSON beside it."""
     facts = machine_facts()
     path.write_text(html_page(title, note, sections, facts), encoding="utf-8")
+    given = {name: value if isinstance(value, (int, float)) else str(value) for name, value in settings.items()}
     numbers = {
         "machine": facts,
-        "settings": {name: value if isinstance(value, (int, float)) else str(value) for name, value in settings.items()},
+        "settings": given,
         "sections": [
             {
                 "title": section.title,

@@ -29,6 +29,7 @@ from pathlib import Path
 from contrib.bench.arena import Arena, BenchError, Contestant, parse_contestant
 from contrib.bench.command import add_report, show_progress, write_report
 from contrib.bench.servers import SERVERS
+from geventcore.cli.common import termination_as_interrupt
 from geventcore.errors import GeventcoreError
 from geventcore.fleet.load.job import Pace
 from geventcore.fleet.load.measurement import Measurement
@@ -115,12 +116,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         most = max(100, *(level.clients for level in levels))
         shape = Shape(clients=options.clients or most, entries=options.entries)
         contestants = [parse_contestant(text) for text in options.servers]
-        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        with termination_as_interrupt(), tempfile.TemporaryDirectory(prefix="bench-") as directory:
             arena = Arena(Path(directory), shape, options.plugins.split(","))
             sections = compare(arena, contestants, levels, options.rounds)
     except (GeventcoreError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted before anything was measured", file=sys.stderr)
+        return 130
     print(comparison([(section.title, one) for section in sections for one in section.measurements]))
     note = f"{shape.clients} clients with {shape.entries} entries each, {options.rounds} turns of each server."
     write_report(options.report, " and ".join(options.servers), note, sections, vars(options) | vars(shape))

@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             take_turn(measurement, load, [running.pid], show_progress)
         print(summary(measurement))
         note = f"{options.clients} clients with {options.entries} entries each begin within {options.within:g} s."
-        write_report(options.report, f"A herd at {contestant.name}", note, [Section("", "", [measurement])], vars(options))
+        write_report(
+            options.report, f"A herd at {contestant.name}", note, [Section("", "", [measurement])], vars(options)
+        )
         unfinished = measurement.total("runs_failed") + measurement.total("runs_cut")
         return 1 if unfinished else 0
 

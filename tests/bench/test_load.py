@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from contrib.bench.conversation import METHODS, LoadError, Target, prepare
 from contrib.bench.load import Load, Patience, Result
+
 from tests.peers.certificates import CertificateFiles
 from tests.repositories.generate import GeneratedClient
 

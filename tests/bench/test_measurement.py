@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from contrib.bench.measurement import Measurement, table
 
 from contrib.bench.compare import BenchError, Level, parse_contestant, parse_level, report
-from contrib.bench.measurement import Measurement, table
 from contrib.bench.meter import Peak
 from tests.peers.server import GeventcoreServer
 

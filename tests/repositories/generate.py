@@ -1,6 +1,6 @@
 """The repository generator of ``geventcore bench``, with a command line.
 
-    python -m tests.repositories.generate DIRECTORY --clients 100 --entries 400
+python -m tests.repositories.generate DIRECTORY --clients 100 --entries 400
 """
 
 from __future__ import annotations

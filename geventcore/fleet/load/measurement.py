@@ -269,7 +269,6 @@ def machine_facts() -> dict[str, str]:
     """What the numbers were measured on."""
     return {
         "processors": f"{len(os.sched_getaffinity(0))} ({_processor_name()})",
-        "load of the machine before": f"{os.getloadavg()[0]:.2f}",
         "system": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
         "geventcore": __version__,

@@ -88,12 +88,11 @@ def _section(section: Section, alone: bool) -> str:
     if section.measurements:
         parts.append('<div class="charts">' + "".join(_charts(section.measurements)) + "</div>")
     for measurement in section.measurements:
-        facts = "; ".join(f"{name}: {value}" for name, value in measurement.facts.items())
-        if facts:
-            label = f"{measurement.label}: " if len(section.measurements) > 1 else ""
-            parts.append(f"<p>{escape(label + facts)}</p>")
         if len(section.measurements) > 1:
             parts.append(f"<h3>{escape(measurement.label)}</h3>")
+        facts = "; ".join(f"{name}: {value}" for name, value in measurement.facts.items())
+        if facts:
+            parts.append(f"<p>{escape(facts)}</p>")
         parts += _tables(measurement)
     parts += [f"<h3>{escape(table.title)}</h3>{_table(table)}" for table in section.tables]
     parts.append("</section>")

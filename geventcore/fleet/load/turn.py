@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 from geventcore.fleet.load.crew import Crew, Load, Progress
@@ -26,6 +27,7 @@ def take_turn(
         LoadError: the server does not answer as it should even to one client alone, or the load did not end.
         ConfigError: the server's name cannot be resolved.
     """
+    measurement.facts.setdefault("load of the machine before", f"{os.getloadavg()[0]:.2f}")
     with Crew(load) as crew:
         crew.prepare()
         begin()

@@ -66,4 +66,8 @@ def _say(**what: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BrokenPipeError:
+        # Who has started this process is gone, and nobody waits for a result.
+        os._exit(1)
