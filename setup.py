@@ -14,6 +14,7 @@ DATABASE = ["alembic>=1.13", "SQLAlchemy>=2.0.30"]
 #: What not every site needs. The server says which one is missing when it is asked for something that needs it.
 RUNTIME_EXTRAS = {
     "aws": ["boto3>=1.34"],
+    "bench": ["psutil>=5.9"],
     "cherrypy": ["cheroot>=10.0", "CherryPy>=18.9"],
     "database": DATABASE,
     "ldap": ["ldap3>=2.9"],
@@ -53,6 +54,7 @@ setup(
     packages=find_packages(include=["geventcore", "geventcore.*"]),
     package_data={
         "geventcore": ["py.typed"],
+        "geventcore.fleet.load": ["page.css", "page.js"],
         "geventcore.sample_site": ["*.template", "repository/**/*"],
     },
     entry_points={"console_scripts": ["geventcore = geventcore.cli.main:main"]},
@@ -70,6 +72,14 @@ setup(
         **RUNTIME_EXTRAS,
         "all": [requirement for extra in RUNTIME_EXTRAS.values() for requirement in extra],
         "test": [*DOCS, "hypothesis>=6.100", "pytest>=8.0", "tomli>=2.0; python_version < '3.11'"],
-        "dev": [*DOCS, "lxml-stubs>=0.5", "mypy>=1.11", "ruff>=0.6", "types-gevent>=24.2", "types-PyYAML>=6.0"],
+        "dev": [
+            *DOCS,
+            "lxml-stubs>=0.5",
+            "mypy>=1.11",
+            "ruff>=0.6",
+            "types-gevent>=24.2",
+            "types-psutil>=5.9",
+            "types-PyYAML>=6.0",
+        ],
     },
 )

@@ -1,4 +1,4 @@
-"""The load generator counts what a scripted server does to it, and goes on as a real client would."""
+"""The clients of a load count what a scripted server does to them, and go on as a real client would."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ import re
 import socket
 import ssl
 import threading
+import time
 import xmlrpc.client
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from contrib.bench.conversation import METHODS, LoadError, Target, prepare
-from contrib.bench.load import Load, Patience, Result
 
+from geventcore.fleet.load.conversation import METHODS, Conversation
+from geventcore.fleet.load.engine import Engine, LoadError, warm_up
+from geventcore.fleet.load.job import Job, LoadClient, Pace, Patience
+from geventcore.fleet.load.records import CUT, FAILED, GOOD, KINDS, RUN, LoadResult
+from geventcore.tls.client import ClientContext
 from tests.peers.certificates import CertificateFiles
-from tests.repositories.generate import GeneratedClient
 
-CLIENTS = [GeneratedClient(f"node{number}.example.net", f"127.1.0.{number}", "basic") for number in (1, 2)]
+CLIENTS = [LoadClient(f"node{number}.example.net", "root", f"127.1.0.{number}") for number in (1, 2)]
 IMPATIENT = Patience(attempts=3, delay_seconds=0.01, silence_seconds=0.2)
 PROBES = '<probes><probe name="facts" source="Probes" interpreter="/bin/sh">true</probe></probes>'
 
@@ -60,7 +66,8 @@ class ScriptedServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._accept)
         self._thread.start()
-        self.target = Target(f"https://127.0.0.1:{self._listener.getsockname()[1]}", certificates.ca, "secret")
+        self.port: int = self._listener.getsockname()[1]
+        self.ca = certificates.ca
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -95,12 +102,47 @@ def server(tmp_path: Path) -> Iterator[ScriptedServer]:
     scripted.close()
 
 
-def drive(server: ScriptedServer, answer: Answer, runs: int = 4, seconds: float = 10.0) -> Result:
-    """Prepare with a well-behaved server, then load it while it answers so."""
-    prepared = prepare(server.target, CLIENTS)
-    server.requests.clear()
+def job(server: ScriptedServer, pace: Pace, clients: list[LoadClient] = CLIENTS, seconds: float = 10.0) -> Job:
+    return Job(
+        family=socket.AF_INET,
+        sockaddr=("127.0.0.1", server.port),
+        authority=f"127.0.0.1:{server.port}",
+        path="/RPC2",
+        ca=server.ca,
+        password="secret",
+        clients=clients,
+        pace=pace,
+        seconds=seconds,
+        patience=IMPATIENT,
+        warm_up=1,
+        results=Path("unused"),
+    )
+
+
+def drive(given: Job) -> LoadResult:
+    conversation = Conversation(given.authority, given.path, given.password)
+    return Engine(given, conversation, ClientContext(given.ca)).drive(time.monotonic())
+
+
+def drive_runs(server: ScriptedServer, answer: Answer, clients: int = 2, runs: int = 1) -> LoadResult:
     server.answer = answer
-    return Load(server.target, CLIENTS, prepared, 2, IMPATIENT).drive(runs, seconds)
+    return drive(job(server, Pace(runs=runs), CLIENTS[:clients]))
+
+
+def errors(result: LoadResult) -> dict[str, int]:
+    records = result.records
+    return dict(
+        Counter(
+            records.reasons[outcome - FAILED]
+            for kind, outcome in zip(records.kind, records.outcome, strict=True)
+            if kind != RUN and outcome >= FAILED
+        )
+    )
+
+
+def counted(result: LoadResult, outcome: int) -> dict[str, int]:
+    rows = zip(result.records.kind, result.records.outcome, strict=True)
+    return dict(Counter(KINDS[kind] for kind, found in rows if found == outcome))
 
 
 def instead_of(method: str, answer: bytes) -> Answer:
@@ -108,19 +150,55 @@ def instead_of(method: str, answer: bytes) -> Answer:
     return lambda called, address: answer if called == method else answer_well(called, address)
 
 
+def never(_method: str, _address: str) -> bytes:
+    """No answer as long as a test may take; the connection is closed by whoever has asked."""
+    threading.Event().wait(2)
+    return b""
+
+
 def test_every_run_makes_the_five_calls(server: ScriptedServer) -> None:
-    result = drive(server, answer_well)
-    assert (result.runs_ok, result.runs_failed, result.runs_cut) == (4, 0, 0)
-    assert result.calls == 20
-    assert result.errors == {}
-    assert {name: len(values) for name, values in result.durations.items()} == dict.fromkeys((*METHODS, "run"), 4)
+    result = drive_runs(server, answer_well, runs=2)
+    counts = result.counts
+    assert (counts.runs_ok, counts.runs_failed, counts.runs_cut, counts.calls, counts.retries) == (4, 0, 0, 20, 0)
+    assert errors(result) == {}
+    assert counted(result, GOOD) == dict.fromkeys((*METHODS, "run"), 4)
     assert sorted(method for method, _ in server.requests) == sorted(METHODS * 4)
 
 
+def test_what_is_recorded_of_a_call_fits_together(server: ScriptedServer) -> None:
+    records = drive_runs(server, answer_well, clients=1).records
+    rows = list(zip(records.kind, records.started, records.connected, records.seconds, strict=True))
+    calls = [row for row in rows if row[0] != RUN]
+    assert [KINDS[kind] for kind, *_ in calls] == list(METHODS)
+    assert all(0 < connected < seconds for _, _, connected, seconds in calls)
+    for (_, started, _, seconds), (_, after, _, _) in pairwise(calls):
+        assert started + seconds <= after + 1e-5
+    ((_, started, _, seconds),) = [row for row in rows if row[0] == RUN]
+    assert started <= calls[0][1] + 1e-5
+    assert seconds >= sum(call[3] for call in calls) - 1e-4
+
+
+def test_a_file_of_results_gives_what_was_written(server: ScriptedServer, tmp_path: Path) -> None:
+    result = drive_runs(server, instead_of("GetConfig", b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"))
+    result.write(tmp_path / "results")
+    read = LoadResult.read(tmp_path / "results")
+    assert read.counts == result.counts
+    assert read.records.as_json() == result.records.as_json()
+    assert read.seconds == result.seconds
+
+
+def test_results_of_processes_add_up_and_keep_their_reasons(server: ScriptedServer) -> None:
+    busy = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+    sums = drive_runs(server, instead_of("DeclareVersion", busy), clients=1)
+    sums.add(drive_runs(server, instead_of("GetConfig", busy), clients=1))
+    assert errors(sums) == {"DeclareVersion: HTTP status 503": 3, "GetConfig: HTTP status 503": 3}
+    assert (sums.counts.runs_ok, sums.counts.runs_failed) == (1, 1)
+
+
 def test_what_is_uploaded_comes_from_what_was_received(server: ScriptedServer) -> None:
-    drive(server, answer_well, runs=1)
+    drive_runs(server, answer_well, clients=1)
     uploads = dict(server.requests)
-    assert '&lt;probe-data name="facts" source="Probes"&gt;group:facts' in uploads["RecvProbeData"]
+    assert '&lt;probe-data name="facts" source="Probes"&gt;' in uploads["RecvProbeData"]
     assert "Authorization: Basic cm9vdDpzZWNyZXQ=" in uploads["RecvStats"]
     assert re.search(
         r"&lt;Good&gt;&lt;Path name=\"/etc/node1.example.net\".*content&lt;/Path&gt;", uploads["RecvStats"]
@@ -128,29 +206,39 @@ def test_what_is_uploaded_comes_from_what_was_received(server: ScriptedServer) -
 
 
 def test_without_probes_nothing_is_uploaded_for_them(server: ScriptedServer) -> None:
-    server.answer = instead_of("GetProbes", http(xml_rpc("<probes />")))
-    result = drive(server, server.answer)
-    assert result.runs_ok == 4
-    assert result.calls == 16
+    result = drive_runs(server, instead_of("GetProbes", http(xml_rpc("<probes />"))))
+    assert (result.counts.runs_ok, result.counts.calls) == (2, 8)
     assert "RecvProbeData" not in dict(server.requests)
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "status 503"),
-        (http(xmlrpc.client.dumps(xmlrpc.client.Fault(-32500, "oh")).encode()), "fault: "),
-        (http(xml_rpc(configuration("127.1.0.1").replace("node1", "stranger"))), "the configuration of another client"),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "HTTP status 503"),
+        (http(xmlrpc.client.dumps(xmlrpc.client.Fault(-32500, "oh")).encode()), "fault: -32500: oh"),
         (http(xml_rpc("<error/>")), "no configuration"),
+        (http(xml_rpc("<Configuration><Bundle></Configuration>")), "the configuration is not XML"),
         (http(xml_rpc("<Configuration/>"))[:-3], "connection closed early"),
         (b"", "connection closed early"),
+        (b"?" * 70_000, "no HTTP answer"),
     ],
 )
 def test_a_call_that_fails_three_times_fails_the_run(server: ScriptedServer, answer: bytes, kind: str) -> None:
-    result = drive(server, instead_of("GetConfig", answer), runs=2)
-    assert (result.runs_ok, result.runs_failed) == (0, 2)
-    assert [(name.startswith(f"GetConfig: {kind}"), count) for name, count in result.errors.items()] == [(True, 6)]
+    result = drive_runs(server, instead_of("GetConfig", answer))
+    assert (result.counts.runs_ok, result.counts.runs_failed, result.counts.retries) == (0, 2, 4)
+    assert errors(result) == {f"GetConfig: {kind}": 6}
     assert "RecvStats" not in dict(server.requests)
+
+
+def test_the_configuration_of_another_client_is_none(server: ScriptedServer) -> None:
+    def answer(method: str, address: str) -> bytes:
+        return answer_well(method, "127.1.0.1" if method == "GetConfig" else address)
+
+    server.answer = answer
+    result = drive(job(server, Pace(concurrency=1), seconds=0.5))
+    assert result.counts.runs_ok > 0
+    assert result.counts.runs_failed > 0
+    assert errors(result).keys() == {"GetConfig: the configuration of another client"}
 
 
 def test_a_call_that_fails_twice_is_made_again(server: ScriptedServer) -> None:
@@ -158,43 +246,56 @@ def test_a_call_that_fails_twice_is_made_again(server: ScriptedServer) -> None:
         attempts = [called for called, _ in server.requests].count("RecvStats")
         return b"" if method == "RecvStats" and attempts < 3 else answer_well(method, address)
 
-    result = drive(server, answer, runs=1)
-    assert (result.runs_ok, result.runs_failed) == (1, 0)
-    assert result.errors == {"RecvStats: connection closed early": 2}
+    result = drive_runs(server, answer, clients=1)
+    assert (result.counts.runs_ok, result.counts.runs_failed, result.counts.retries) == (1, 0, 2)
+    assert errors(result) == {"RecvStats: connection closed early": 2}
 
 
 def test_a_version_that_is_refused_does_not_end_the_run(server: ScriptedServer) -> None:
-    result = drive(server, instead_of("DeclareVersion", http(xml_rpc(False))), runs=1)
-    assert (result.runs_ok, result.runs_failed) == (1, 0)
-    assert result.errors == {"DeclareVersion: not True": 3}
-    assert result.calls == 4
+    result = drive_runs(server, instead_of("DeclareVersion", http(xml_rpc(False))), clients=1)
+    assert (result.counts.runs_ok, result.counts.runs_failed, result.counts.calls) == (1, 0, 4)
+    assert errors(result) == {"DeclareVersion: not True": 3}
 
 
 def test_a_silent_server_is_given_up(server: ScriptedServer) -> None:
-    silence = threading.Event()
-
-    def never(method: str, address: str) -> bytes:
-        silence.wait(30)
-        return b""
-
-    result = drive(server, never, runs=1)
-    silence.set()
-    assert result.runs_failed == 1
-    assert result.errors == {"DeclareVersion: timeout": 3, "GetProbes: timeout": 3}
+    result = drive_runs(server, never, clients=1)
+    assert result.counts.runs_failed == 1
+    assert errors(result) == {"DeclareVersion: timed out": 3, "GetProbes: timed out": 3}
 
 
 def test_runs_under_way_at_the_end_are_cut(server: ScriptedServer) -> None:
-    silence = threading.Event()
+    server.answer = never
+    result = drive(job(server, Pace(concurrency=2), seconds=0.1))
+    counts = result.counts
+    assert (counts.runs_ok, counts.runs_failed, counts.runs_cut) == (0, 0, 2)
+    assert counted(result, CUT) == {"run": 2, "DeclareVersion": 2}
+    assert all(0 < seconds <= result.seconds + 1e-5 for seconds in result.records.seconds)
 
-    def never(method: str, address: str) -> bytes:
-        silence.wait(30)
-        return b""
 
-    result = drive(server, never, seconds=0.1)
-    silence.set()
-    assert (result.runs_ok, result.runs_failed, result.runs_cut) == (0, 0, 2)
-    assert {name: len(ages) for name, ages in result.unfinished.items()} == {"run": 2, "DeclareVersion": 2}
-    assert all(0 < age <= result.seconds for age in result.unfinished["run"])
+def test_a_word_to_stop_ends_the_load(server: ScriptedServer) -> None:
+    given = job(server, Pace(concurrency=2), seconds=600)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"stop")
+        conversation = Conversation(given.authority, given.path, given.password)
+        result = Engine(given, conversation, ClientContext(given.ca)).drive(time.monotonic(), ours.fileno())
+    assert result.seconds < 60
+
+
+def test_so_many_runs_are_under_way_all_the_time(server: ScriptedServer) -> None:
+    result = drive(job(server, Pace(concurrency=1), seconds=0.5))
+    assert result.counts.runs_ok > 2
+    assert result.counts.runs_cut == 1
+    runs = sorted((started, seconds) for _, _, started, _, seconds in result.records.of_kind(RUN))
+    for (started, seconds), (after, _) in pairwise(runs):
+        assert started + seconds <= after + 1e-4
+
+
+def test_a_rate_begins_runs_whatever_becomes_of_those_before(server: ScriptedServer) -> None:
+    server.answer = never
+    result = drive(job(server, Pace(rate=50), seconds=0.2))
+    assert result.counts.runs_cut == 2
+    assert 6 <= result.counts.runs_not_begun <= 9
 
 
 def test_entries_that_the_server_could_not_bind_are_counted(server: ScriptedServer) -> None:
@@ -203,7 +304,7 @@ def test_entries_that_the_server_could_not_bind_are_counted(server: ScriptedServ
             return answer_well(method, address)
         return http(xml_rpc(configuration(address).replace(' mode="', ' failure="no" mode="')))
 
-    assert drive(server, answer, runs=3).bad_entries == 3
+    assert drive_runs(server, answer).counts.bad_entries == 2
 
 
 def test_answers_may_be_chunked_and_compressed(server: ScriptedServer) -> None:
@@ -214,9 +315,9 @@ def test_answers_may_be_chunked_and_compressed(server: ScriptedServer) -> None:
         chunks = b"%x\r\n%s\r\n%x;last\r\n%s\r\n0\r\n\r\n" % (10, body[:10], len(body) - 10, body[10:])
         return b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n" + chunks
 
-    result = drive(server, answer)
-    assert result.errors == {}
-    assert result.runs_ok == 4
+    result = drive_runs(server, answer)
+    assert errors(result) == {}
+    assert result.counts.runs_ok == 2
 
 
 def test_a_text_may_travel_as_cdata(server: ScriptedServer) -> None:
@@ -226,9 +327,9 @@ def test_a_text_may_travel_as_cdata(server: ScriptedServer) -> None:
             return answer_well(method, address)
         return http(xml_rpc("TEXT").replace(b"TEXT", f"<![CDATA[{text}]]>".encode()))
 
-    result = drive(server, answer)
-    assert result.errors == {}
-    assert result.runs_ok == 4
+    result = drive_runs(server, answer)
+    assert errors(result) == {}
+    assert result.counts.runs_ok == 2
 
 
 def test_an_answer_without_length_ends_with_the_connection(server: ScriptedServer) -> None:
@@ -236,22 +337,36 @@ def test_an_answer_without_length_ends_with_the_connection(server: ScriptedServe
         head, _, body = answer_well(method, address).partition(b"\r\n\r\n")
         return head.partition(b"\r\n")[0] + b"\r\n\r\n" + body
 
-    assert drive(server, answer).runs_ok == 4
+    assert drive_runs(server, answer).counts.runs_ok == 2
+
+
+def warm(given: Job) -> None:
+    warm_up(given, Conversation(given.authority, given.path, given.password), ClientContext(given.ca))
 
 
 def test_a_server_that_does_not_work_is_found_out_before_the_load(server: ScriptedServer) -> None:
-    server.answer = instead_of("GetConfig", http(xml_rpc(configuration("127.1.0.1").replace(" mode", " failure"))))
-    with pytest.raises(LoadError, match="not in order"):
-        prepare(server.target, CLIENTS)
+    server.answer = instead_of(
+        "GetConfig", http(xml_rpc(configuration("127.1.0.1").replace(" mode", ' failure="x" m')))
+    )
+    with pytest.raises(LoadError, match="could not bind 1 entries of node1"):
+        warm(job(server, Pace()))
     server.answer = instead_of("GetProbes", b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
-    with pytest.raises(LoadError, match=r"GetProbes from 127\.1\.0\.1: status 401"):
-        prepare(server.target, CLIENTS)
+    with pytest.raises(LoadError, match=r"node1\.example\.net did not work: GetProbes: HTTP status 401"):
+        warm(job(server, Pace()))
 
 
 def test_a_server_with_a_foreign_certificate_is_found_out_before_the_load(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     stranger = CertificateFiles(tmp_path / "stranger")
-    target = Target(f"https://{server.target.host}", stranger.ca, "secret")
     with pytest.raises(LoadError, match="certificate verify failed"):
-        prepare(target, CLIENTS)
+        warm(replace(job(server, Pace()), ca=stranger.ca))
+
+
+def test_a_certificate_is_checked_in_every_handshake(server: ScriptedServer, tmp_path: Path) -> None:
+    result = drive(replace(job(server, Pace()), ca=CertificateFiles(tmp_path / "stranger").ca))
+    assert errors(result) == {
+        "DeclareVersion: TLS: certificate verify failed": 6,
+        "GetProbes: TLS: certificate verify failed": 6,
+    }
+    assert server.requests == []

@@ -558,6 +558,11 @@ def test_the_how_to_on_many_clients(site: Site) -> None:
         site.stop(process)
 
 
+def test_the_how_to_on_benchmarks(site: Site) -> None:
+    script = site.script("benchmark/own.sh").replace("1000", "10").replace("100", "20")
+    assert "10 good, 0 failed" in site.run(script)
+
+
 # -- the example core
 
 

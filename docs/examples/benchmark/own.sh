@@ -1,0 +1,1 @@
+$ geventcore bench --clients 1000 --entries 100
