@@ -31,6 +31,9 @@ RUNTIME_EXTRAS = {
 #: What the documentation is made with. The tests build it, too.
 DOCS = ["furo>=2024.8", "sphinx>=7.4", "sphinx-click>=6.0"]
 
+#: What the types of libraries are checked with that ship none.
+TYPES = ["types-gevent>=24.2", "types-psutil>=5.9", "types-PyYAML>=6.0"]
+
 setup(
     name="geventcore",
     version=VERSION,
@@ -72,14 +75,6 @@ setup(
         **RUNTIME_EXTRAS,
         "all": [requirement for extra in RUNTIME_EXTRAS.values() for requirement in extra],
         "test": [*DOCS, "hypothesis>=6.100", "pytest>=8.0", "tomli>=2.0; python_version < '3.11'"],
-        "dev": [
-            *DOCS,
-            "lxml-stubs>=0.5",
-            "mypy>=1.11",
-            "ruff>=0.6",
-            "types-gevent>=24.2",
-            "types-psutil>=5.9",
-            "types-PyYAML>=6.0",
-        ],
+        "dev": [*DOCS, "lxml-stubs>=0.5", "mypy>=1.11", "ruff>=0.6", *TYPES],
     },
 )

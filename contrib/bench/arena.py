@@ -15,6 +15,7 @@ from geventcore.errors import GeventcoreError
 from geventcore.fleet.connection import Target
 from geventcore.fleet.load.crew import Load
 from geventcore.fleet.load.job import LoadClient, Pace
+from geventcore.fleet.load.own_server import free_port
 from geventcore.fleet.repository import Shape, generate
 from tests.peers.certificates import CertificateFiles
 from tests.peers.environment import PeerError
@@ -99,6 +100,7 @@ class Arena:
                 self._certificate,
                 self._authority.ca,
                 PASSWORD,
+                port=free_port(),
                 plugins=self._plugins,
                 overrides=contestant.options,
             )

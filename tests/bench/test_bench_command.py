@@ -33,7 +33,7 @@ def environment() -> dict[str, str]:
 
 def run(directory: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        bench(directory, *args), env=environment(), capture_output=True, text=True, check=False, timeout=120
+        bench(directory, *args), env=environment(), capture_output=True, text=True, check=False, timeout=240
     )
 
 
@@ -58,6 +58,7 @@ def test_a_server_of_its_own_is_measured_by_several_processes(tmp_path: Path) ->
     assert measured["server_cpu_seconds"] > 0
     assert measured["peak_rss"] >= measured["peak_pss"] > 10_000_000
     assert "40 clients" in (tmp_path / "bench.html").read_text()
+    assert min(measured["turns"][0]["calls"]["seconds"]) > 0
 
 
 def test_two_servers_are_compared(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_an_interrupted_load_is_reported_and_leaves_nothing_behind(tmp_path: Pat
             running.send_signal(number)
             printed = running.communicate(timeout=60)[0]
     assert running.returncode == 130
-    assert "2 unfinished" in printed
+    assert re.search(r"\d unfinished", printed)
     (measured,) = numbers(tmp_path)
     assert measured["interrupted"]
     assert measured["counts"]["runs_ok"] > 0
@@ -118,7 +119,8 @@ def test_an_interrupted_load_is_reported_and_leaves_nothing_behind(tmp_path: Pat
 def test_the_processes_of_a_load_end_with_the_one_that_has_started_them(tmp_path: Path) -> None:
     with StubServer(tmp_path) as server:
         command = bench(tmp_path, *stub_args(server), "--clients", "4", "--concurrency", "2", "--seconds", "600")
-        with subprocess.Popen(command, env=environment()) as running:
+        # What it leaves when it is killed has to go, too.
+        with subprocess.Popen(command, env={**environment(), "TMPDIR": str(tmp_path)}) as running:
             wait_until(lambda: server.methods.count("RecvStats") > 12, "some runs")
             children = process_tree(running.pid)[1:]
             running.kill()

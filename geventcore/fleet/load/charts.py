@@ -66,7 +66,12 @@ def line_chart(title: str, note: str, lines: Sequence[Line], x: Axis, y: Axis) -
     """A figure with its title, a note on how to read it, a legend and the chart."""
     if y.is_log:
         lines = [
-            Line(line.name, [(at, value if value else None) for at, value in line.points], line.colour, line.dashed)
+            Line(
+                line.name,
+                [(at, value if value and value > 0 else None) for at, value in line.points],
+                line.colour,
+                line.dashed,
+            )
             for line in lines
         ]
     xs = [at for line in lines for at, _ in line.points]

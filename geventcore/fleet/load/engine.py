@@ -162,6 +162,8 @@ class Engine:
                 next_sweep = now + _sweep_seconds(self._patience)
                 self._drop_silent(now)
                 tell()
+        # Calls may have begun since the loop looked at the clock.
+        now = time.monotonic()
         self._cut(now)
         self._result.seconds = now - begin
         self._counts.client_cpu_seconds = time.process_time() - cpu

@@ -5,7 +5,9 @@ For each turn the server starts afresh on a fresh copy of the repository. Everyt
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -34,6 +36,10 @@ _START_SECONDS = 120.0
 #: For ending by itself; what it has stored is thrown away.
 _STOP_SECONDS = 10.0
 _LOG_CHARACTERS = 3000
+#: Where the kernel chooses the ports of clients from, and where that usually begins.
+_PORT_RANGE, _USUAL_PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range"), 32768
+_FIRST_PORT = 10_000
+_PORT_ATTEMPTS = 50
 
 Sections = Mapping[str, Mapping[str, str]]
 
@@ -87,7 +93,7 @@ class OwnSite:
         with tempfile.TemporaryDirectory(dir=self._directory) as name:
             directory = Path(name)
             shutil.copytree(self._repository, directory / "repository")
-            port = _free_port()
+            port = free_port()
             configuration = directory / "bcfg2.conf"
             self._write(configuration, directory, port, core, options)
             log = directory / "server.log"
@@ -169,8 +175,23 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on, and that the kernel gives to no client's connection.
+
+    Thousands of clients take ports of the range that the kernel chooses from, perhaps the one that a server was about
+    to listen on.
+    """
+    try:
+        end = int(_PORT_RANGE.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        end = _USUAL_PORT_RANGE
+    candidates = range(_FIRST_PORT, end)
+    for port in random.sample(candidates, min(len(candidates), _PORT_ATTEMPTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    # Little is left below the kernel's range here: any port of it will do.
     with socket.socket() as probe:
         probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        chosen: int = probe.getsockname()[1]
+        return chosen
