@@ -22,6 +22,7 @@ from geventcore.core.base import Core
 from geventcore.core.channel import Channel
 from geventcore.errors import CoreInitError, GeventcoreError, MetadataError, ValidationError
 from geventcore.log import reopen_log_files
+from geventcore.metrics.families import reset_all
 from geventcore.metrics.process import ProcessMeter
 from geventcore.metrics.snapshot import Sampler
 from geventcore.options.settings import LoadedSettings
@@ -194,6 +195,7 @@ def _reap(children: set[int], options: int) -> None:
 def _run_child(number: int, channel: Channel, settings: LoadedSettings) -> None:
     """A child's whole life; never returns."""
     status = 1
+    reset_all()
     try:
         ChildCore(settings, number).obey(channel)
         status = 0

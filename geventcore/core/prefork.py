@@ -23,6 +23,7 @@ from geventcore.core.service_manager import ServiceManager
 from geventcore.core.signals import SignalQueue
 from geventcore.core.worker_link import WorkerLink
 from geventcore.errors import GeventcoreError
+from geventcore.metrics.families import reset_all
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +139,7 @@ class PreforkCore(NetworkCore):
         self._start_report = None
         self._pid_file = None
         self.timings.clear()
+        reset_all()
         self._link = WorkerLink(sock, self.bus, self.terminate)
         self._link.start()
         self.bus.add_relay(self._link)

@@ -3,12 +3,11 @@
 The values are those of prometheus_client. Finding the value of some labels there costs as much as counting does, so a
 family keeps what it has found. A measurement takes about a microsecond (docs: design/metrics, "Cost").
 
-A process that is forked off begins at zero: what its parent has counted is the parent's.
+A process that is forked off to serve begins at zero (`reset_all`): what its parent has counted is the parent's.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -126,9 +125,6 @@ def definitions() -> list[Definition]:
 
 
 def reset_all() -> None:
-    """Begin at zero."""
+    """Begin at zero; for a process that is forked off to serve, when nothing else runs in it yet."""
     for family in _families:
         family.reset()
-
-
-os.register_at_fork(after_in_child=reset_all)
