@@ -19,7 +19,7 @@ from geventcore.core.admin_options import LISTEN, AdminAddress, parse_address
 from geventcore.core.admin_sockets import automatic_paths
 from geventcore.metrics.exposition import parse
 from geventcore.options import load_settings
-from tests.peers.sites import free_port
+from tests.peers.sites import PLUGINS, free_port
 from tests.support.live_server import PROJECT, LiveServer, LiveSite, process_tree, wait_until
 
 CONTRIB = PROJECT / "contrib"
@@ -236,3 +236,20 @@ def test_what_is_done_with_a_database_is_counted(tmp_path: Path) -> None:
         assert after["failures"] == 0
         assert values("geventcore_database_available") == {"": 1}
         assert "database: ok" in ask(address(site), "/readyz").text
+
+
+def test_who_blocks_the_event_loop_is_counted(tmp_path: Path) -> None:
+    options = {
+        "admin": {"listen": f"unix:{tmp_path}/admin.sock"},
+        "gevent": {"workers": "1", "max_blocking": "0.2"},
+    }
+    site = LiveSite(tmp_path / "site", "gevent", options=options, plugins=[*PLUGINS, "blocking.Blocking"])
+
+    def seconds() -> float:
+        samples = parse(ask(address(site), "/metrics").text)
+        name, labels = "geventcore_hub_blocked_seconds_total", (("plugin", "Blocking"),)
+        return sum(value for found, have, value in samples if (found, have) == (name, labels))
+
+    with site.start():
+        site.client("compute1").call("GetConfig")
+        wait_until(lambda: seconds() >= 0.2, "the time is counted")
