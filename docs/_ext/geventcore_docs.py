@@ -6,6 +6,7 @@
 * ``.. remote-methods::`` has those of plugins and file monitors;
 * ``.. metric-reference::`` has every metric;
 * ``.. command-reference::`` has the help of every command;
+* ``.. database-tables::`` has the tables of the database;
 * ``.. missing-plugins::``, ``.. refused-plugins::`` and ``.. bcfg2-programs::`` tell what of Bcfg2 is not here;
 * ``.. auth-table:: FILE`` and ``.. acl-table:: FILE`` show the expected table of an example.
 """
@@ -38,6 +39,7 @@ from geventcore.plugin.registry import load_object
 from geventcore.plugins import PLUGINS
 from geventcore.plugins.refused import RefusedPlugin
 from geventcore.rpc.methods import exposed_methods
+from geventcore.storage.schema import all_tables
 
 log = logging.getLogger(__name__)
 
@@ -274,6 +276,31 @@ class _ExampleTable(SphinxDirective):
         return list(self.parse_text_to_nodes("\n".join(_list_table(self.head, rows))))
 
 
+class DatabaseTables(_Generated):
+    """The tables of the database."""
+
+    def run(self) -> list[nodes.Node]:
+        lines: list[str] = []
+        for table in sorted(all_tables().tables.values(), key=lambda table: table.name):
+            lines += [table.name, "-" * len(table.name), "", str(table.comment or ""), ""]
+            rows = [
+                (
+                    f"``{column.name}``" + (" (key)" if column.primary_key else ""),
+                    str(column.type.compile()),
+                    self._explanation(column),
+                )
+                for column in table.columns
+            ]
+            lines += [*_list_table(("Column", "Type", "Meaning"), rows), ""]
+        return self.parse(lines)
+
+    @staticmethod
+    def _explanation(column: Any) -> str:
+        references = [f"``{key.column.table.name}.{key.column.name}``" for key in column.foreign_keys]
+        text = str(column.comment or "The number of the row.")
+        return " ".join([text, *(f"Refers to {reference}." for reference in references)])
+
+
 class AuthTable(_ExampleTable):
     """Who is let in."""
 
@@ -315,6 +342,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("remote-methods", RemoteMethods)
     app.add_directive("metric-reference", MetricReference)
     app.add_directive("command-reference", CommandReference)
+    app.add_directive("database-tables", DatabaseTables)
     app.add_directive("missing-plugins", MissingPlugins)
     app.add_directive("refused-plugins", RefusedPlugins)
     app.add_directive("bcfg2-programs", Bcfg2Programs)

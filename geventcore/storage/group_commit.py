@@ -89,17 +89,20 @@ class GroupCommit:
 
     def _lead(self) -> None:
         """Carry out what waits. This one is the first of them."""
+        # Greenlets and threads that are about to write can become part of the batch.
+        time.sleep(0)
         with self._lock:
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
         try:
             self._carry_out(batch)
         finally:
+            for write in batch:
+                if not write.is_done:
+                    write.finish(StorageError("the writing of this was interrupted"))
+                write.wake()
+            # After the others, some of whom may have something more to write, which can be part of the next batch.
             with self._lock:
                 successor = self._waiting[0] if self._waiting else None
                 self._is_busy = successor is not None
             if successor is not None:
                 successor.wake()
-            for write in batch:
-                if not write.is_done:
-                    write.finish(StorageError("the writing of this was interrupted"))
-                write.wake()

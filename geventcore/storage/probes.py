@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Integer, bindparam, cast, delete, insert, literal, null, select, union_all
+from sqlalchemy import Connection, Integer, bindparam, cast, delete, literal, null, select, union_all
 
 from geventcore.storage.schema import PROBE_GROUP, PROBE_RESULT, PROBE_UPLOAD, long_text
 from geventcore.storage.statements import insert_or_update
@@ -23,10 +23,8 @@ _OF_CLIENT = union_all(
     ),
 ).order_by("position", "name")
 
-_INSERT_RESULT = insert(PROBE_RESULT)
-_INSERT_GROUP = insert(PROBE_GROUP)
-_DELETE_RESULT = delete(PROBE_RESULT).where(
-    PROBE_RESULT.c.hostname == bindparam("client"), PROBE_RESULT.c.probe == bindparam("name")
+_DELETE_RESULTS = delete(PROBE_RESULT).where(
+    PROBE_RESULT.c.hostname == bindparam("client"), PROBE_RESULT.c.probe.in_(bindparam("names", expanding=True))
 )
 _DELETE_GROUPS = delete(PROBE_GROUP).where(PROBE_GROUP.c.hostname == bindparam("client"))
 
@@ -60,25 +58,20 @@ def replace_probes(
 ) -> None:
     """Store an upload in the place of the last one. Only what differs is written."""
     # Two uploads of one client take turns here, and each of them is stored as a whole.
-    insert_or_update(connection, PROBE_UPLOAD, {"hostname": hostname}, {"timestamp": timestamp})
+    insert_or_update(connection, PROBE_UPLOAD, [{"hostname": hostname, "timestamp": timestamp}])
     known = get_probes(connection, hostname)
-    gone = [name for name, result in known.data.items() if data.get(name) != result]
+    gone = known.data.keys() - data.keys()
     if gone:
-        connection.execute(_DELETE_RESULT, [{"client": hostname, "name": name} for name in gone])
+        connection.execute(_DELETE_RESULTS, {"client": hostname, "names": list(gone)})
     new = [
         {"hostname": hostname, "probe": name, "data": result}
         for name, result in data.items()
         if known.data.get(name) != result
     ]
     if new:
-        connection.execute(_INSERT_RESULT, new)
+        insert_or_update(connection, PROBE_RESULT, new)
     if known.groups != tuple(groups):
         connection.execute(_DELETE_GROUPS, {"client": hostname})
-        if groups:
-            connection.execute(
-                _INSERT_GROUP,
-                [
-                    {"hostname": hostname, "group_name": name, "position": position}
-                    for position, name in enumerate(groups)
-                ],
-            )
+        rows = [{"hostname": hostname, "group_name": name, "position": place} for place, name in enumerate(groups)]
+        if rows:
+            insert_or_update(connection, PROBE_GROUP, rows)

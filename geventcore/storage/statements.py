@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 
-def insert_or_update(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Have the row with that primary key hold those values. The row is locked until the end of the transaction."""
-    everything = {**key, **values}
+def insert_or_update(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Have the rows with these primary keys hold these values; other columns stay as they are. The rows, which have
+    the same columns and of which there is at least one, are locked until the end of the transaction."""
+    columns = [column for column in table.columns if column.name in rows[0]]
+    values = [column.name for column in columns if not column.primary_key]
+    given: list[dict[str, Any]] = [dict(row) for row in rows]
     if connection.dialect.name == "mysql":
-        connection.execute(mysql.insert(table).values(everything).on_duplicate_key_update(dict(values)))
+        replacing = mysql.insert(table)
+        connection.execute(
+            replacing.on_duplicate_key_update({name: replacing.inserted[name] for name in values}), given
+        )
+        return
+    insert = _insert(connection, table)
+    keys = [column for column in columns if column.primary_key]
+    upsert = insert.on_conflict_do_update(index_elements=keys, set_={name: insert.excluded[name] for name in values})
+    if connection.dialect.name == "postgresql" and len(given) > 1:
+        # What returns something goes to the server as one statement, and not as many.
+        connection.execute(upsert.returning(keys[0]), given)
     else:
-        insert = _insert(connection, table).values(everything)
-        connection.execute(insert.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+        connection.execute(upsert, given)
 
 
 def insert_if_missing(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
