@@ -6,8 +6,8 @@ plain Python on sockets, which cooperate by themselves.
 
 A call waits for a database that is gone, up to ``[database] timeout`` seconds, and then raises `DatabaseUnavailable`;
 when the database is back, the next call finds it. Functions that are given to `Database.read` and `Database.write` use
-the connection and nothing else: they may be called again if a connection was lost, or if another transaction was in the
-way, before anything was stored.
+the connection and nothing else: before anything is stored they may be called again, if a connection was lost, if another
+transaction was in the way, or if a function that shared theirs has failed.
 """
 
 from __future__ import annotations
@@ -342,9 +342,28 @@ class _Transaction:
 
     def run(self, connection: Connection) -> None:
         """Call the functions and commit. What they raise is kept; what concerns all of them is raised."""
-        if len(self._batch) == 1:
-            self._run_alone(connection, self._batch[0])
-            return
+        if not self._run_together(connection):
+            connection.rollback()
+            if len(self._batch) == 1:
+                return
+            # Somebody's function has failed, which is rare: only now it is worth to keep them apart.
+            self._failures.clear()
+            self._run_apart(connection)
+        self.is_committing = True
+        connection.commit()
+
+    def _run_together(self, connection: Connection) -> bool:
+        connection.begin()
+        for number, write in enumerate(self._batch):
+            try:
+                write.result = write.function(connection)
+            except Exception as err:  # noqa: BLE001 - its caller gets it
+                self._note(number, err)
+                return False
+        return True
+
+    def _run_apart(self, connection: Connection) -> None:
+        """Each function under a savepoint, so that what fails undoes nothing of the others."""
         for number, write in enumerate(self._batch):
             savepoint = connection.begin_nested()
             try:
@@ -353,19 +372,6 @@ class _Transaction:
             except Exception as err:  # noqa: BLE001 - its caller gets it; the others' work goes on
                 self._note(number, err)
                 savepoint.rollback()
-        self.is_committing = True
-        connection.commit()
-
-    def _run_alone(self, connection: Connection, write: Write) -> None:
-        connection.begin()
-        try:
-            write.result = write.function(connection)
-        except Exception as err:  # noqa: BLE001 - its caller gets it
-            self._note(0, err)
-            connection.rollback()
-            return
-        self.is_committing = True
-        connection.commit()
 
     def _note(self, number: int, err: Exception) -> None:
         """Keep what one function raised, unless it is about the whole transaction."""
