@@ -6,8 +6,8 @@ plain Python on sockets, which cooperate by themselves.
 
 A call waits for a database that is gone, up to ``[database] timeout`` seconds, and then raises `DatabaseUnavailable`;
 when the database is back, the next call finds it. Functions that are given to `Database.read` and `Database.write` use
-the connection and nothing else: before anything is stored they may be called again, if a connection was lost, if another
-transaction was in the way, or if a function that shared theirs has failed.
+the connection and nothing else: before anything is stored they may be called again, if a connection was lost, if
+another transaction was in the way, or if a function that shared theirs has failed.
 """
 
 from __future__ import annotations
