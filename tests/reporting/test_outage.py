@@ -1,0 +1,173 @@
+"""The database of a server is gone for a while, and the server is killed meanwhile: every report arrives, once."""
+
+from __future__ import annotations
+
+import signal
+import time
+import xmlrpc.client
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from threading import Event
+
+import pytest
+from sqlalchemy import select
+
+from geventcore.reporting.spool import Spool
+from geventcore.storage import migration
+from geventcore.storage.config import DatabaseConfig
+from geventcore.storage.database import Database, call_directly
+from geventcore.storage.report_encoding import unpack_stamps
+from geventcore.storage.report_tables import HOST, INTERACTION
+from tests.peers.sites import PLUGINS
+from tests.support.contract_repository import HOSTS
+from tests.support.live_server import LiveServer, LiveSite, wait_until
+from tests.support.postgresql import PostgreSQL, database_section, make_cluster
+from tests.support.report_database import locked
+from tests.support.uploads import START, upload
+from tests.support.wire_client import CONNECTION_ERRORS, Client, HTTPStatusError
+
+CLIENTS = 8
+#: Reports that are acknowledged before the next thing happens.
+ENOUGH = 24
+
+
+class Senders:
+    """Clients that report one run after the other. A report that is not acknowledged is sent again, as clients do."""
+
+    def __init__(self, site: LiveSite) -> None:
+        self.acknowledged: Counter[str] = Counter()
+        self._stop = Event()
+        self._abandon = Event()
+        self._executor = ThreadPoolExecutor(CLIENTS)
+        self._futures = [self._executor.submit(self._send, site.client(host)) for host in HOSTS[:CLIENTS]]
+
+    def _send(self, client: Client) -> None:
+        number = 0
+        while not self._stop.is_set():
+            bad = f'<Path name="/etc/{number % 3}" type="file"/>'
+            document = upload(started=START / 1000 + number * 10, bad=bad)
+            while not self._is_accepted(client, document):
+                if self._abandon.is_set():
+                    return
+                # The server is being started.
+                time.sleep(0.05)
+            self.acknowledged[client.user] += 1
+            number += 1
+
+    @staticmethod
+    def _is_accepted(client: Client, document: str) -> bool:
+        try:
+            return client.call("RecvStats", document) is True
+        except (*CONNECTION_ERRORS, HTTPStatusError, xmlrpc.client.Fault):
+            return False
+
+    def wait_for_more(self, server: LiveServer) -> None:
+        """Return when some more reports are acknowledged."""
+        wanted = sum(self.acknowledged.values()) + ENOUGH
+        wait_until(
+            lambda: sum(self.acknowledged.values()) >= wanted,
+            f"{ENOUGH} more acknowledgements:\n{server.process.log_tail()}",
+        )
+
+    def __enter__(self) -> Senders:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._abandon.set()
+        self.stop()
+
+    def stop(self) -> None:
+        """Finish what has been begun."""
+        self._stop.set()
+        for future in self._futures:
+            future.result()
+        self._executor.shutdown()
+
+
+class Place:
+    """A database that can be gone."""
+
+    def __init__(self, config: DatabaseConfig, cluster: PostgreSQL | None) -> None:
+        self.config = config
+        self._cluster = cluster
+
+    @property
+    def section(self) -> Mapping[str, str]:
+        """The configuration of the server."""
+        return {**database_section(self.config), "timeout": "1"}
+
+    def gone(self) -> AbstractContextManager[None]:
+        """It is gone meanwhile."""
+        return locked(Path(self.config.name)) if self._cluster is None else self._stopped(self._cluster)
+
+    @contextmanager
+    def _stopped(self, cluster: PostgreSQL) -> Iterator[None]:
+        cluster.stop()
+        yield
+        cluster.start()
+
+    def runs(self) -> dict[str, list[int]]:
+        """Host -> numbers of the runs that are stored."""
+        database = Database.open(self.config)
+        query = select(HOST.c.hostname, INTERACTION.c.stamps).join_from(INTERACTION, HOST)
+        rows = database.read(lambda connection: connection.execute(query).all())
+        database.close()
+        found: dict[str, list[int]] = {}
+        for host, stamps in rows:
+            found.setdefault(host, []).append((min(unpack_stamps(stamps)) - START) // 10_000)
+        return {host: sorted(numbers) for host, numbers in found.items()}
+
+
+@pytest.fixture(params=["sqlite3", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    if request.param == "sqlite3":
+        config = DatabaseConfig("sqlite3", str(tmp_path / "reports.sqlite"))
+        migration.upgrade(config)
+        yield Place(config, None)
+        return
+    cluster = make_cluster(durable=True)
+    try:
+        config = cluster.new_config()
+        migration.upgrade(config)
+        yield Place(config, cluster)
+    finally:
+        cluster.remove()
+
+
+# The standard library's ssl does not close a socket that is reset between the connection and the handshake.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+def test_every_report_arrives_once(place: Place, tmp_path: Path) -> None:
+    options = {"database": place.section, "gevent": {"workers": "2"}}
+    site = LiveSite(tmp_path / "site", "gevent", options, (*PLUGINS, "Reporting"))
+    journal = Spool(site.repository / "Reporting/DirectStore/journal", lambda: 0, call_directly)
+    with site.start() as first, Senders(site) as senders:
+        senders.wait_for_more(first)
+        with place.gone():
+            wait_until(lambda: not journal.is_empty(), "reports are in the journal")
+            senders.wait_for_more(first)
+            first.signal(signal.SIGKILL)
+            assert first.wait() == -signal.SIGKILL
+            wait_until(lambda: nobody_listens(site), "the workers have ended")
+            with site.launch() as second:
+                senders.wait_for_more(second)
+                second.signal(signal.SIGKILL)
+                assert second.wait() == -signal.SIGKILL
+            wait_until(lambda: nobody_listens(site), "the workers have ended")
+        with site.start() as third:
+            senders.wait_for_more(third)
+            senders.stop()
+            wait_until(journal.is_empty, f"the journal is empty:\n{third.process.log_tail()}")
+            assert third.stop() == 0
+    assert place.runs() == {host: list(range(count)) for host, count in senders.acknowledged.items()}
+
+
+def nobody_listens(site: LiveSite) -> bool:
+    """Whether connections are refused."""
+    try:
+        site.client().connect_plain().close()
+    except ConnectionRefusedError:
+        return True
+    return False
