@@ -140,13 +140,13 @@ def test_several_processes_share_a_journal(site: Site) -> None:
 
 
 def test_a_full_journal_refuses(site: Site) -> None:
-    journal = site.journal(limit=2000)
+    journal = site.journal(limit=1000)
     accepted = 2
     with locked(site.file):
         for number in range(accepted):
             journal.store(report("h", number))
         held = journal.spool.size()
-        assert 1000 < held < 2000
+        assert 500 < held < 1000
         large = report("h", accepted, extra='<Package name="p"/>' * 50)
         with pytest.raises(StatisticsNotStored, match=f"cannot be kept either: .* holds {held} bytes"):
             journal.store(large)
