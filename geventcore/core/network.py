@@ -371,14 +371,15 @@ class NetworkCore(Core):
 
     def track(self, connection: Abortable, conversation: Conversation | None) -> None:
         """Note an open connection, and its conversation once there is one, so that it can be drained."""
-        with self._connections_changed:
-            self._connections[connection] = conversation
+        # Without a lock, as in `untrack`: these are single operations of a dictionary, and every connection makes them.
+        self._connections[connection] = conversation
 
     def untrack(self, connection: Abortable) -> None:
         """Note that a connection is closed."""
-        with self._connections_changed:
-            self._connections.pop(connection, None)
-            self._connections_changed.notify_all()
+        self._connections.pop(connection, None)
+        if self._draining:
+            with self._connections_changed:
+                self._connections_changed.notify_all()
 
     def take_handshake_turn(self) -> None:
         """Called before a step of a TLS handshake computes; may wait. In threads, the system shares out the time."""

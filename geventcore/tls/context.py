@@ -30,7 +30,7 @@ from OpenSSL import SSL, crypto
 from geventcore.errors import TLSError
 from geventcore.tls import reasons
 from geventcore.tls.authority import has_issued
-from geventcore.tls.library import MODE_NO_AUTO_CHAIN, disable_auto_retry
+from geventcore.tls.library import MODE_NO_AUTO_CHAIN, read_and_write_whole
 from geventcore.tls.pem import PrivateKey, read_certificates, read_crls, read_private_key, refusal
 from geventcore.tls.tickets import TicketKeys
 
@@ -103,7 +103,7 @@ class ServerContext:
         if sock is not None:
             # In memory a read cannot go on for longer than what was written to it, and nobody would come back to look
             # for the rest.
-            disable_auto_retry(connection)
+            read_and_write_whole(connection)
         return connection
 
 

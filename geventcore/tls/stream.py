@@ -44,6 +44,8 @@ Buffer = bytes | bytearray | memoryview
 
 #: The longest record of TLS. OpenSSL returns at most one record per read.
 RECORD_SIZE = 16384
+#: The most that is given to OpenSSL at once: it encrypts and sends in one go, while nobody else can do anything.
+WRITE_SIZE = 256 * 1024
 #: How long a closing connection waits for a peer that is still sending (nginx, lingering_timeout: 5 s).
 LINGER_SECONDS = 2.0
 #: The first byte of Linux's struct tcp_info, its state, while both sides are open.
@@ -145,7 +147,7 @@ class TLSStream:
         if self._state is not _State.CLOSED:
             # BlockingIOError, the usual case, says that nothing lies there.
             with suppress(OSError):
-                if peer_is_sending or self._sock.recv(65536):
+                if peer_is_sending or self._sock.recv(1):
                     self._sock.shutdown(socket.SHUT_WR)
                     self._discard_input(min(deadline, monotonic() + LINGER_SECONDS))
 
