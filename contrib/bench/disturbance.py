@@ -5,6 +5,8 @@
 Fifty clients call a server at a steady rate that leaves it mostly idle, each call over a new TLS connection. Phases
 without and with disturbance take turns. A disturbance is a connection that says nothing, one that stops in the middle
 of the TLS handshake, or one that sends a byte of a request each second; with ``--each N`` there are N of each kind.
+With ``--floods N`` there are N programs beside them that begin one TLS handshake after the other, and break each off
+when the server has computed its part.
 
 The table tells the latency of the fifty clients' calls, handshake included, without and with the disturbance. Times are
 in milliseconds. Everything runs on this machine's loopback addresses.
@@ -51,14 +53,23 @@ class Latencies:
         return ordered[min(len(ordered) - 1, int(len(ordered) * fraction))] * 1000 if ordered else float("nan")
 
 
-def half_a_hello(context: ssl.SSLContext) -> bytes:
-    """The first half of what a client sends to begin a TLS handshake."""
+def hello(context: ssl.SSLContext) -> bytes:
+    """What a client sends to begin a TLS handshake."""
     outgoing = ssl.MemoryBIO()
     machine = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=HOST)
     with contextlib.suppress(ssl.SSLWantReadError):
         machine.do_handshake()
-    hello = outgoing.read()
-    return hello[: len(hello) // 2]
+    return outgoing.read()
+
+
+async def flood(port: int, context: ssl.SSLContext) -> None:
+    """Begin handshakes, and do not go on with them once the server has computed its part."""
+    loop = asyncio.get_running_loop()
+    first_words = hello(context)
+    while True:
+        with contextlib.suppress(OSError), await connect(port) as sock:
+            await loop.sock_sendall(sock, first_words)
+            await loop.sock_recv(sock, 65536)
 
 
 async def connect(port: int) -> socket.socket:
@@ -91,13 +102,15 @@ async def trickle(port: int, context: ssl.SSLContext) -> None:
 
 
 @contextlib.asynccontextmanager
-async def disturbance(port: int, context: ssl.SSLContext, each: int) -> AsyncIterator[None]:
+async def disturbance(port: int, context: ssl.SSLContext, each: int, floods: int) -> AsyncIterator[None]:
     """Misbehaving connections, for the duration of the block."""
     loop = asyncio.get_running_loop()
     silent = [await connect(port) for _ in range(2 * each)]
     for sock in silent[:each]:
-        await loop.sock_sendall(sock, half_a_hello(context))
+        first_words = hello(context)
+        await loop.sock_sendall(sock, first_words[: len(first_words) // 2])
     slow = [asyncio.create_task(trickle(port, context)) for _ in range(each)]
+    slow += [asyncio.create_task(flood(port, context)) for _ in range(floods)]
     try:
         yield
     finally:
@@ -139,7 +152,9 @@ async def phase(
     interval = len(clients) / options.rate
     async with contextlib.AsyncExitStack() as stack:
         if disturb:
-            await stack.enter_async_context(disturbance(site.port, client_context(site.ca), options.each))
+            await stack.enter_async_context(
+                disturbance(site.port, client_context(site.ca), options.each, options.floods)
+            )
         callers = [
             Caller(target, target.resolve(), context, format_authorization(client.name, PASSWORD), POLICY)
             for client in clients
@@ -180,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--rate", type=float, default=50.0, help="calls per second, of all clients together")
     parser.add_argument("--each", type=int, default=1, help="how many misbehaving connections of each kind")
+    parser.add_argument("--floods", type=int, default=0, help="programs that begin handshakes all the time")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a phase")
     parser.add_argument("--rounds", type=int, default=2, help="phases of each kind")
     options = parser.parse_args(arguments)

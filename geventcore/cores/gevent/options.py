@@ -36,7 +36,7 @@ MAX_CONNECTIONS = Option(
     types.integer(1),
     20_000,
     "How many connections a process has open at once; further ones wait in the kernel's queue.\n\n"
-    "Each costs some 50 KB of memory. If the limit on open files does not allow as many, there are fewer.",
+    "Each costs some 35 KB of memory. If the limit on open files does not allow as many, there are fewer.",
 )
 
 POOL_SIZE = Option(
