@@ -132,12 +132,18 @@ def build_server_context(
         _use_authorities(context, files.ca, authorities, files.crl)
     elif files.crl is not None:
         raise TLSError(f"{CRL_SETTING}: {files.crl} is of no use without {CA_SETTING}")
-    expires = min(_use_pair(context, pair, authorities) for pair in _pairs(files))
+    ends: dict[type[PrivateKey], datetime] = {}
+    for pair in _pairs(files):
+        end, kind = _use_pair(context, pair, authorities)
+        if kind in ends:
+            problem = f"is of the same kind as {KEY_SETTING}; the second certificate is for another one"
+            raise refusal(pair.key_setting, pair.key, problem)
+        ends[kind] = end
     if predecessor is not None and predecessor.asks_for_certificate is asks_for_certificate:
         ticket_keys = predecessor._ticket_keys
     else:
         ticket_keys = TicketKeys(lambda: _new_context(asks_for_certificate, session_tickets))
-    return ServerContext(files, asks_for_certificate, expires, context, ticket_keys)
+    return ServerContext(files, asks_for_certificate, min(ends.values()), context, ticket_keys)
 
 
 def _check_protocol(protocol: str, is_explicit: bool) -> None:
@@ -185,11 +191,7 @@ class _Pair:
 def _pairs(files: TLSFiles) -> list[_Pair]:
     pairs = [_Pair(files.certificate, files.key)]
     if files.second_certificate is not None and files.second_key is not None:
-        second = _Pair(files.second_certificate, files.second_key, SECOND_CERTIFICATE_SETTING, SECOND_KEY_SETTING)
-        if type(read_private_key(KEY_SETTING, files.key)) is type(read_private_key(SECOND_KEY_SETTING, second.key)):
-            problem = f"is of the same kind as {KEY_SETTING}; the second certificate is for another one"
-            raise refusal(SECOND_KEY_SETTING, second.key, problem)
-        pairs.append(second)
+        pairs.append(_Pair(files.second_certificate, files.second_key, SECOND_CERTIFICATE_SETTING, SECOND_KEY_SETTING))
     elif files.second_certificate is not None:
         raise TLSError(f"{SECOND_CERTIFICATE_SETTING}: {files.second_certificate} needs a {SECOND_KEY_SETTING}")
     elif files.second_key is not None:
@@ -197,8 +199,10 @@ def _pairs(files: TLSFiles) -> list[_Pair]:
     return pairs
 
 
-def _use_pair(context: SSL.Context, pair: _Pair, authorities: list[x509.Certificate]) -> datetime:
-    """Add a certificate, its chain and its key. Returns when the certificate ends."""
+def _use_pair(
+    context: SSL.Context, pair: _Pair, authorities: list[x509.Certificate]
+) -> tuple[datetime, type[PrivateKey]]:
+    """Add a certificate, its chain and its key. Returns when the certificate ends, and the kind of the key."""
     chain = read_certificates(pair.certificate_setting, pair.certificate)
     key = read_private_key(pair.key_setting, pair.key)
     leaf = chain[0]
@@ -219,7 +223,7 @@ def _use_pair(context: SSL.Context, pair: _Pair, authorities: list[x509.Certific
     except (SSL.Error, crypto.Error) as error:
         problem = f"is refused by OpenSSL: {reasons.plain(error)}"
         raise refusal(pair.certificate_setting, pair.certificate, problem) from error
-    return leaf.not_valid_after_utc
+    return leaf.not_valid_after_utc, type(key)
 
 
 def _use_chain(context: SSL.Context, chain: list[x509.Certificate]) -> None:
