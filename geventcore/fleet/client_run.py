@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -145,7 +145,8 @@ class ClientRun:
             seconds=time.perf_counter() - begin,
             attempts=tuple(self._caller.attempts),
             probes=self._probes,
-            observation=self._observation,
+            # The report has been sent, and thousands of them would take gigabytes.
+            observation=self._observation and replace(self._observation, report=""),
         )
 
     async def _run(self) -> None:

@@ -83,6 +83,7 @@ def test_intervals_hold_what_ended_in_them() -> None:
     over_time = measurement(turn(4.0, [1.0] * 4, reasons=["oh"] * 2)).over_time()
     width = over_time.seconds[1] - over_time.seconds[0]
     assert sum(rate * width for rate in over_time.runs_per_second) == pytest.approx(4)
+    assert sum(rate * width for rate in over_time.calls_per_second) == pytest.approx(4)
     assert sum(rate * width for rate in over_time.retries_per_second) == pytest.approx(2)
     assert [value for value in over_time.p50 if value is not None] == [1.0] * 4
 

@@ -58,7 +58,7 @@ class Pace:
         if self.concurrency is not None:
             return f"{self.concurrency} runs under way at any time"
         if self.rate is not None:
-            return f"{self.rate:g} runs begin in each second"
+            return f"{self.rate:.3g} runs begin in each second"
         runs = "one run" if self.runs == 1 else f"{self.runs} runs"
         return f"each client makes {runs}, begun within {self.splay_seconds:g} s"
 

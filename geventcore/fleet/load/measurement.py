@@ -211,13 +211,14 @@ class OverTime:
 
     Attributes:
         seconds: the middle of each interval.
-        runs_per_second: runs that ended well in it.
+        runs_per_second, calls_per_second: those that ended well in it.
         retries_per_second: attempts that failed in it.
         p50, p99: of the runs that ended in it, in seconds, or None.
     """
 
     seconds: list[float]
     runs_per_second: list[float]
+    calls_per_second: list[float]
     retries_per_second: list[float]
     p50: list[float | None]
     p99: list[float | None]
@@ -230,7 +231,7 @@ class OverTime:
         # What is left at the end goes to the last interval, which may be half as long again, or half as short.
         count = max(1, round(longest / width))
         runs: list[list[float]] = [[] for _ in range(count)]
-        failed = [0] * count
+        answered, failed = [0] * count, [0] * count
         for turn in measurement.turns:
             records = turn.result.records
             for kind, outcome, started, seconds in zip(
@@ -239,6 +240,8 @@ class OverTime:
                 interval = min(count - 1, int((started + seconds) / width))
                 if kind == RUN and outcome == GOOD:
                     runs[interval].append(seconds)
+                elif kind != RUN and outcome == GOOD:
+                    answered[interval] += 1
                 elif kind != RUN and outcome >= FAILED:
                     failed[interval] += 1
         ends = [(number + 1) * width for number in range(count - 1)] + [math.inf]
@@ -251,6 +254,7 @@ class OverTime:
         return cls(
             [(number + 0.5) * width for number in range(count)],
             [len(ended) / time if time else 0.0 for ended, time in zip(runs, covered, strict=True)],
+            [number / time if time else 0.0 for number, time in zip(answered, covered, strict=True)],
             [number / time if time else 0.0 for number, time in zip(failed, covered, strict=True)],
             [percentile(ended, 50) if ended else None for ended in runs],
             [percentile(ended, 99) if ended else None for ended in runs],

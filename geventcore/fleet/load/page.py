@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from importlib.resources import files
 
@@ -206,16 +206,17 @@ def _charts(measurements: Sequence[Measurement]) -> Iterator[str]:
     yield from _percentile_charts(measurements)
     over_time = [measurement.over_time() for measurement in measurements]
     seconds = Axis("seconds since the load began", _number)
-    yield line_chart(
-        "Throughput",
-        "runs that ended well, in each second",
-        [
-            Line(measurement.label, list(zip(one.seconds, one.runs_per_second, strict=True)), _colour(number))
-            for number, (measurement, one) in enumerate(zip(measurements, over_time, strict=True))
-        ],
-        seconds,
-        Axis("runs/s", _number),
-    )
+    throughput = [
+        Line(measurement.label, list(zip(one.seconds, one.runs_per_second, strict=True)), _colour(number))
+        for number, (measurement, one) in enumerate(zip(measurements, over_time, strict=True))
+    ]
+    note = "runs that ended well, in each second"
+    if len(measurements) == 1:
+        # Clients that begin together end together: only their calls show what went on before.
+        calls = list(zip(over_time[0].seconds, over_time[0].calls_per_second, strict=True))
+        throughput = [replace(throughput[0], name="runs"), Line("calls", calls, 1)]
+        note = "runs and calls that ended well, in each second"
+    yield line_chart("Throughput", note, throughput, seconds, Axis("in a second", _number))
     lines = []
     for number, (measurement, one) in enumerate(zip(measurements, over_time, strict=True)):
         name = f"{measurement.label}, " if len(measurements) > 1 else ""
