@@ -148,7 +148,7 @@ def _comparison(measurements: Sequence[Measurement]) -> str:
 
 
 def _tables(measurement: Measurement) -> Iterator[str]:
-    header = ["calls", "answered", "mean", *(f"p{percent:g}" for percent in PERCENTS), "longest"]
+    header = ["what", "cases", "mean", *(f"p{percent:g}" for percent in PERCENTS), "longest"]
     rows = []
     found = [(name, measurement.distribution(kind)) for kind, name in enumerate(KINDS)]
     for name, one in (*found, ("connection and handshake", measurement.connects())):

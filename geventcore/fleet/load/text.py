@@ -98,7 +98,7 @@ def _lines(measurement: Measurement) -> Iterator[str]:
         f" {total('retries'):.0f} calls repeated, {total('bad_entries'):.0f} bad entries"
     )
     yield ""
-    yield f"{'':17}{'calls':>8}" + "".join(f"{f'p{percent:g}':>11}" for percent in PERCENTS) + f"{'max':>11}"
+    yield f"{'':17}{'cases':>8}" + "".join(f"{f'p{percent:g}':>11}" for percent in PERCENTS) + f"{'max':>11}"
     for kind in (*range(len(METHODS)), RUN):
         yield from _row("whole run" if kind == RUN else KINDS[kind], measurement.distribution(kind))
     yield from _row("connect + TLS", measurement.connects())
