@@ -162,6 +162,16 @@ def test_every_report_arrives_once(place: Place, tmp_path: Path) -> None:
     assert place.runs() == {host: list(range(count)) for host, count in senders.acknowledged.items()}
 
 
+def test_a_report_that_can_be_kept_nowhere_is_refused(tmp_path: Path) -> None:
+    options = {"reporting": {"transport": "LocalFilesystem", "spool_limit": "10"}, "gevent": {"workers": "1"}}
+    site = LiveSite(tmp_path / "site", "gevent", options, (*PLUGINS, "Reporting"))
+    with site.start() as server:
+        with pytest.raises(xmlrpc.client.Fault, match=f"the report of {HOSTS[0]} cannot be kept: .*may not hold more"):
+            site.client(HOSTS[0]).call("RecvStats", upload())
+        server.wait_for_log(f"Reporting.process_statistics failed for {HOSTS[0]}")
+        assert "Traceback" not in server.log_text()
+
+
 @contextmanager
 def closing_on_failure(server: LiveServer) -> Iterator[None]:
     """The server is ended if the block fails."""

@@ -169,8 +169,20 @@ class GeventCore(PreforkCore):
 
     def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call something that blocks in a thread, while other greenlets go on."""
-        result: T = gevent.get_hub().threadpool.apply(function, args, kwargs)
-        return result
+        results: list[T] = []
+
+        def call() -> Exception | None:
+            # gevent would print what is raised in its thread, whatever becomes of it.
+            try:
+                results.append(function(*args, **kwargs))
+            except Exception as err:  # noqa: BLE001 - it is raised where it was called for
+                return err
+            return None
+
+        error = gevent.get_hub().threadpool.apply(call)
+        if error is not None:
+            raise error
+        return results[0]
 
     def breathe(self) -> None:
         """Let other greenlets go on if this one has computed for `SLICE_SECONDS`."""
