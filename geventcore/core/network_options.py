@@ -69,8 +69,10 @@ HANDSHAKE_TIMEOUT = Option(
     "server",
     "handshake_timeout",
     types.FLOAT,
-    30.0,
-    "How long a client may take for the TLS handshake, in seconds.",
+    90.0,
+    "How long a client may take for the TLS handshake, in seconds.\n\n"
+    "It includes the time in which the server is too busy to answer; clients give up after 90. Connections that say "
+    "nothing cost little, and are let go first if there are too many.",
 )
 IDLE_TIMEOUT = Option(
     "server",

@@ -205,7 +205,10 @@ class TLSStream:
         """Repeat one call of pyOpenSSL until it has an outcome, waiting for the socket in between."""
         while True:
             if self._take_turn is not None:
+                # Whoever waits for others here is not slow itself.
+                arrived = monotonic()
                 self._take_turn()
+                deadline += monotonic() - arrived
             connection = self._connection
             if connection is None or self._state is _State.ENDED:
                 raise ConnectionAbortedError("the connection was ended here")
