@@ -1,12 +1,13 @@
 """Which requests are worked on, and what may lie in memory: the waiting that a connection does before it goes on.
 
-Three things are bounded, and none is held by whoever only sends or reads slowly:
+Four things are bounded, and none is held by whoever only sends or reads slowly:
 
 slots      requests at work, from the complete body until the answer is made. Of these only a few compute at a time;
            those that wait, for a plugin's server or a lock, let others begin.
 uploads    bytes of bodies. A small body is read at once; for a large one there has to be room first, so what cannot be
-           taken yet stays in the kernel's buffers and holds the client back. Who stops sending gives the rest of its
-           room to others.
+           taken yet stays in the kernel's buffers and holds the client back. Who stops sending, or sends slowly while
+           others wait, gives the rest of its room to them.
+trees      what large bodies become while they are worked on.
 answers    bytes that are made and not sent. While there are too many no request begins, and those who take nearly
            nothing of theirs, while others wait for that, are cut off.
 
@@ -26,6 +27,7 @@ import gevent
 from gevent.event import Event
 
 from geventcore.cores.gevent.fair_queue import FairQueue
+from geventcore.rpc.driving import STALL_SECONDS
 from geventcore.rpc.peer import Peer
 from geventcore.tls.stream import TLSStream
 
@@ -37,6 +39,13 @@ BEGINNINGS = frozenset({"DeclareVersion", "GetProbes"})
 SMALL_BODY_BYTES = 16 * 1024
 #: How long a request has waited before it is worth a look whether its client is still there, in seconds.
 WORTH_A_LOOK_SECONDS = 1.0
+#: What a large request takes in memory while it is worked on, as a multiple of its length: a report of 360 KB becomes a
+#: tree of 4.5 MB.
+TREE_FACTOR = 12
+#: What all of these may take together, as a multiple of what bodies may.
+TREES_SHARE = 4
+#: Who sends less than this while others wait for room lets them go first.
+SLOW_BYTES_PER_SECOND = 16 * 1024
 #: While answers take too much memory: how often it is looked at how fast they are read, in seconds.
 LOOK_AT_READERS_SECONDS = 2.0
 
@@ -247,6 +256,7 @@ class Uploads:
     def __init__(self, size: int) -> None:
         self._size = size
         self._queue: FairQueue[_Waiting] = FairQueue()
+        self._next: _Waiting | None = None
         self._used = 0
         self._readers = 0
 
@@ -258,23 +268,32 @@ class Uploads:
     @property
     def waiting(self) -> int:
         """How many connections wait for room."""
-        return len(self._queue)
+        return len(self._queue) + (self._next is not None)
+
+    @property
+    def share(self) -> int:
+        """What one body may ask for: a larger one takes more, but waits only for this."""
+        return self._size // 4
 
     def begin(self, address: str, size: int, urgent: bool) -> None:
         """Wait for room to read a body, or the rest of one."""
-        if self._queue or not self._has_room(size):
-            waiting = _Waiting(address, size)
-            self._queue.add(address, waiting, urgent)
-            try:
-                waiting.turn.wait()
-            except BaseException:
-                if waiting.turn.is_set():
-                    self.end(size)
-                else:
-                    self._queue.remove(address, waiting)
-                raise
-        else:
+        if not self.waiting and self._has_room(size):
             self._take(size)
+            return
+        waiting = _Waiting(address, size)
+        self._queue.add(address, waiting, urgent)
+        self._let_go_on()
+        try:
+            waiting.turn.wait()
+        except BaseException:
+            if waiting.turn.is_set():
+                self.end(size)
+            elif waiting is self._next:
+                self._next = None
+                self._let_go_on()
+            else:
+                self._queue.remove(address, waiting)
+            raise
 
     def extend(self, size: int) -> None:
         """Take more room for a body whose length was not known: who is in the middle of one does not wait."""
@@ -288,7 +307,16 @@ class Uploads:
     def give_back(self, size: int) -> None:
         """Give room back."""
         self._used -= size
-        while (waiting := self._queue.take(lambda waiting: self._has_room(waiting.size))) is not None:
+        self._let_go_on()
+
+    def _let_go_on(self) -> None:
+        while True:
+            if self._next is None:
+                self._next = self._queue.take()
+            # Nobody overtakes who is next: what is large would never have its turn.
+            if self._next is None or not self._has_room(self._next.size):
+                return
+            waiting, self._next = self._next, None
             self._take(waiting.size)
             waiting.turn.set()
 
@@ -304,45 +332,81 @@ class Uploads:
 class ConnectionAdmission:
     """One connection's waiting; see `geventcore.rpc.driving.Admission`."""
 
-    def __init__(self, slots: Slots, uploads: Uploads, answers: Answers, peer: Peer, stream: TLSStream) -> None:
+    def __init__(
+        self, slots: Slots, uploads: Uploads, trees: Uploads, answers: Answers, peer: Peer, stream: TLSStream
+    ) -> None:
         self._slots = slots
         self._uploads = uploads
+        self._trees = trees
         self._answers = answers
         self._peer = peer
         self._stream = stream
         self._room = 0
         self._is_reading = False
+        self._seen = 0
+        self._seen_at = 0.0
 
     def before_body(self, received: int, expected: int) -> None:
         """Wait until more of a body may be read."""
+        room = max(min(expected, self._uploads.share), received)
+        if self._is_reading and self._is_slow(received):
+            self.stalled(received)
         if self._is_reading:
-            if expected > self._room:
-                self._uploads.extend(expected - self._room)
-                self._room = expected
-        elif expected > SMALL_BODY_BYTES and expected > received:
-            self._uploads.begin(self._peer.ip, expected - self._room, urgent=received > SMALL_BODY_BYTES)
-            self._room = expected
+            if room > self._room:
+                self._uploads.extend(room - self._room)
+                self._room = room
+        elif expected > SMALL_BODY_BYTES:
+            self._uploads.begin(self._peer.ip, max(0, room - self._room), urgent=received > SMALL_BODY_BYTES)
+            self._room = max(room, self._room)
             self._is_reading = True
+            self._seen, self._seen_at = received, time.monotonic()
+
+    def _is_slow(self, received: int) -> bool:
+        """Whether little has come for a while in which others have waited for room."""
+        now = time.monotonic()
+        elapsed, progress = now - self._seen_at, received - self._seen
+        if elapsed < STALL_SECONDS:
+            return False
+        self._seen, self._seen_at = received, now
+        return self._uploads.waiting > 0 and progress < SLOW_BYTES_PER_SECOND * elapsed
 
     def stalled(self, received: int) -> None:
         """Nothing has come for a while: let others have the room for what is missing."""
         if self._is_reading:
             self._is_reading = False
-            unused, self._room = self._room - received, received
+            kept = min(self._room, received)
+            unused, self._room = self._room - kept, kept
             self._uploads.end(unused)
 
     @contextmanager
     def working(self, call: str) -> Iterator[None]:
         """Have a slot in the block. `ConnectionError` if the client has gone away meanwhile."""
         start = time.monotonic()
-        self._slots.acquire(self._peer.ip, urgent=call not in BEGINNINGS)
-        try:
+        with self._room_for_tree(), self._slot(urgent=call not in BEGINNINGS):
             if time.monotonic() - start > WORTH_A_LOOK_SECONDS and self._stream.peer_has_left:
                 raise ConnectionAbortedError("the client has left while it waited for its turn")
+            yield
+
+    @contextmanager
+    def _slot(self, urgent: bool) -> Iterator[None]:
+        self._slots.acquire(self._peer.ip, urgent)
+        try:
             yield
         finally:
             self._slots.release(self._peer.ip)
             self.close()
+
+    @contextmanager
+    def _room_for_tree(self) -> Iterator[None]:
+        size = self._room * TREE_FACTOR
+        if not size:
+            yield
+            return
+        self._trees.begin(self._peer.ip, size, urgent=True)
+        try:
+            yield
+        finally:
+            self._trees.end(size)
 
     def sending(self, size: int, deadline: float) -> AbstractContextManager[None]:
         """Count an answer in the block, which sends it."""

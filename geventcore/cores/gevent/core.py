@@ -23,7 +23,7 @@ from gevent.threadpool import ThreadPool
 from geventcore.core.master import SystemCalls
 from geventcore.core.network import Abortable
 from geventcore.core.prefork import PreforkCore
-from geventcore.cores.gevent.admission import Answers, ConnectionAdmission, Slots, Uploads
+from geventcore.cores.gevent.admission import TREES_SHARE, Answers, ConnectionAdmission, Slots, Uploads
 from geventcore.cores.gevent.connections import Acceptor, Place, Places, most_connections
 from geventcore.cores.gevent.handshakes import HandshakeTurns
 from geventcore.cores.gevent.options import (
@@ -76,6 +76,7 @@ class GeventCore(PreforkCore):
         self._waiter = GreenletWaiter()
         self._answers = Answers(settings[ANSWER_MEMORY])
         self._uploads = Uploads(settings[UPLOAD_MEMORY])
+        self._trees = Uploads(settings[UPLOAD_MEMORY] * TREES_SHARE)
         self._slots = Slots(settings[POOL_SIZE], settings[MAX_RENDERS], self._answers)
         self._places: dict[object, Place] = {}
         self._handshake_turns = HandshakeTurns(settings[MAX_HANDSHAKES])
@@ -159,7 +160,7 @@ class GeventCore(PreforkCore):
     @contextmanager
     def admission(self, peer: Peer, stream: TLSStream) -> Iterator[Admission]:
         """See `NetworkCore.admission`."""
-        admission = ConnectionAdmission(self._slots, self._uploads, self._answers, peer, stream)
+        admission = ConnectionAdmission(self._slots, self._uploads, self._trees, self._answers, peer, stream)
         try:
             yield admission
         finally:

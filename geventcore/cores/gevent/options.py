@@ -73,8 +73,9 @@ UPLOAD_MEMORY = Option(
     "gevent",
     "upload_memory",
     types.SIZE,
-    "64m",
-    "How much memory a process gives to what clients send. Requests above 16 KB wait until there is room for them.",
+    "32m",
+    "How much memory a process gives to what clients send. Requests above 16 KB wait until there is room for them.\n\n"
+    "Four times as much goes to those of them that are worked on.",
 )
 
 ANSWER_MEMORY = Option(
