@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import struct
+from pathlib import Path
 
 from geventcore.errors import CoreInitError
 
@@ -18,7 +19,10 @@ log = logging.getLogger(__name__)
 
 #: How many connections the kernel keeps waiting; it takes the smaller of this and ``net.core.somaxconn`` (4096 on
 #: current Linux). Clients wait 90 s for an answer and give up after three quick errors, so a long queue serves them.
-BACKLOG = 4096
+BACKLOG = 16384
+#: A kernel that keeps fewer than this waiting, as Linux before 5.4 does, makes clients of a herd try again and again.
+FEW_WAITING = 1024
+_SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
 _FIRST_PASSED_DESCRIPTOR = 3
 #: Where the kernel's ``struct tcp_info`` has the queue of a listening socket: how many wait in it, and how many may.
@@ -75,7 +79,20 @@ def open_sockets(host: str, port: int, listen_all: bool) -> list[socket.socket]:
         raise CoreInitError(f"cannot listen on {where}: {err.strerror or err}") from err
     if not sockets:
         raise CoreInitError(f"cannot listen on {where}: {failure}")
+    _warn_about_short_queue()
     return sockets
+
+
+def _warn_about_short_queue() -> None:
+    try:
+        longest = int(_SOMAXCONN.read_text())
+    except (OSError, ValueError):
+        return
+    if longest < FEW_WAITING:
+        log.warning(
+            "The kernel keeps only %d connections waiting: raise net.core.somaxconn with sysctl, to %d for instance",
+            *(longest, BACKLOG),
+        )
 
 
 def _listen(family: int, address: tuple[str | int, int]) -> socket.socket:
