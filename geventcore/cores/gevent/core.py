@@ -59,6 +59,8 @@ SLICE_SECONDS = 0.005
 
 #: How many names are looked up at once. Threads exist only as far as they are needed, and nearly always wait.
 RESOLVER_THREADS = 50
+#: How long such a thread waits for another name before it ends, in seconds.
+RESOLVER_IDLE_SECONDS = 5.0
 
 
 class GeventCore(PreforkCore):
@@ -204,4 +206,4 @@ def _look_up_names_apart() -> None:
     """
     hub = gevent.get_hub()
     if isinstance(hub.resolver, Resolver):
-        hub.resolver.pool = ThreadPool(RESOLVER_THREADS, hub)
+        hub.resolver.pool = ThreadPool(RESOLVER_THREADS, hub, idle_task_timeout=RESOLVER_IDLE_SECONDS)
