@@ -60,7 +60,7 @@ SLICE_SECONDS = 0.005
 #: How many names are looked up at once. Threads exist only as far as they are needed, and nearly always wait.
 RESOLVER_THREADS = 50
 #: How long such a thread waits for another name before it ends, in seconds.
-RESOLVER_IDLE_SECONDS = 5.0
+RESOLVER_IDLE_SECONDS = 5
 
 
 class GeventCore(PreforkCore):

@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 import sys
 import sysconfig
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -101,7 +102,7 @@ class Watchdog:
         self._found: deque[tuple[Culprit, float]] = deque()
         self._turns = 0
         self._is_stopped = False
-        self._thread_id = 0
+        self._thread_id = self._native_id = 0
         self._watchers: tuple[Any, ...] = ()
         self.seconds: dict[tuple[str, str], float] = {}
 
@@ -118,7 +119,7 @@ class Watchdog:
         turn.start(self._turn)
         wake.start(self._tell)
         self._watchers = (turn, wake)
-        self._thread_id = _get_ident()
+        self._thread_id, self._native_id = _get_ident(), threading.get_native_id()
         _start_new_thread(self._watch, (wake,))
 
     def stop(self) -> None:
@@ -137,7 +138,7 @@ class Watchdog:
         suspect: FrameType | None = None
         culprit: Culprit | None = None
         looked, computed = _monotonic(), _process_time()
-        since, turns = looked, -1
+        since, cpu_since, turns = looked, computed, -1
         while not self._is_stopped:
             _sleep(self._max_blocking / LOOKS)
             now, cpu = _monotonic(), _process_time()
@@ -152,10 +153,13 @@ class Watchdog:
                 if culprit is not None:
                     self._found.append((culprit, now - since))
                     wake.send()
-                suspect, culprit, since = outermost, None, now
+                suspect, culprit, since, cpu_since = outermost, None, now, cpu
                 if was_kept_from_looking and not has_turned:
-                    since = looked
-            if culprit is None and now - since >= self._max_blocking and not _is_waiting(outermost):
+                    since, cpu_since = looked, computed
+            is_long = now - since >= self._max_blocking and (
+                cpu - cpu_since >= self._max_blocking / 2 or _is_asleep(self._native_id)
+            )
+            if culprit is None and is_long and not _is_waiting(outermost):
                 culprit = _identify(frame)
             looked, computed = now, cpu
             del frame, outermost
@@ -194,6 +198,14 @@ def _outermost(frame: FrameType) -> FrameType:
     while frame.f_back is not None:
         frame = frame.f_back
     return frame
+
+
+def _is_asleep(native_id: int) -> bool:
+    """Whether a thread waits in the kernel; one that only gets no processor, on a busy machine, is not to blame."""
+    try:
+        return Path(f"/proc/self/task/{native_id}/stat").read_text().rpartition(")")[2].split()[0] != "R"
+    except (OSError, IndexError):
+        return True
 
 
 def _is_waiting(outermost: FrameType) -> bool:
