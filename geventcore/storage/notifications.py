@@ -137,12 +137,19 @@ class NotificationRelay:
             self.is_listening = True
             self._on_lost()
             log.debug("listening for notifications")
-            while not self._is_closed.is_set():
-                for notification in driver.notifies(timeout=TICK_SECONDS, stop_after=1):
-                    self._receive(notification.payload)
-                if self._owes:
-                    self._send({})
+            try:
+                self._hear(driver)
+            finally:
+                # It has listened, and may be lost: nobody should try to make it as good as new.
+                connection.invalidate()
         self.is_listening = False
+
+    def _hear(self, driver: psycopg.Connection[Any]) -> None:
+        while not self._is_closed.is_set():
+            for notification in driver.notifies(timeout=TICK_SECONDS, stop_after=1):
+                self._receive(notification.payload)
+            if self._owes:
+                self._send({})
 
     def _receive(self, payload: str) -> None:
         try:
