@@ -45,6 +45,9 @@ class JournaledSink:
         self._offload = context.offload
         self._batcher: Batcher[Interaction] = Batcher(self._store_batch, BATCH_LIMIT)
         self._is_out = False
+        self._lock = threading.Lock()
+        #: How many reports are on their way into the spool.
+        self._keepers = 0
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -60,18 +63,28 @@ class JournaledSink:
 
     def store(self, interaction: Interaction) -> None:
         """Take a report. `StatisticsNotStored` if it can neither be stored nor kept."""
+        outage: Exception | None = None
         if not self._is_out:
             try:
                 self._batcher.put(interaction)
                 return
             except OUTAGES as err:
-                self._begin_outage(err)
+                outage = err
+        with self._lock:
+            self._keepers += 1
         try:
+            if outage is not None:
+                self._begin_outage(outage)
             self.spool.put(encode(interaction))
         except OSError as err:
             raise StatisticsNotStored(
                 f"the report of {interaction.client} cannot be stored, and cannot be kept either: {err.strerror or err}"
             ) from err
+        finally:
+            with self._lock:
+                self._keepers -= 1
+            if not self._is_out:
+                self._wake.set()
 
     def _store_batch(self, interactions: Sequence[Interaction]) -> Sequence[Exception | None]:
         if self._is_out:
@@ -137,6 +150,10 @@ class JournaledSink:
         if stored:
             log.info("%d reports that had waited are stored", stored)
         if self._is_out and not self._stopping.is_set():
+            if self._keepers or not self._offload(self.spool.is_empty):
+                self._stopping.wait(FIRST_PAUSE)
+                self._wake.set()
+                return
             self._is_out = False
             log.info("Reports are stored at once again")
 
