@@ -71,8 +71,9 @@ class MetadataFile(EventHandler, ABC, Generic[TableT]):
         self._context = context
         self._on_load = on_load
         self._loaded: _Loaded[TableT] | None = None
-        # Held while the file is read or written, so that an older state never replaces a newer one.
-        self._exchange = threading.Lock()
+        # Held while the file is read or written, so that an older state never replaces a newer one. Whoever holds it
+        # may ask for the table, which may have become outdated meanwhile, and so read the file once more.
+        self._exchange = threading.RLock()
         # Held for an instant, around changes of `_loaded` and `_pending`.
         self._replace = threading.Lock()
         self._pending: list[Edit] = []
