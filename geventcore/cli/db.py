@@ -75,6 +75,32 @@ def current(settings: LoadedSettings) -> int:
     return status
 
 
+@command.command("import")
+@click.argument("source", required=False)
+@click.option(
+    "--time-zone",
+    "zone_name",
+    metavar="ZONE",
+    help="The time zone of the old server's clock; 'local' is this machine's. [default: [reporting] time_zone]",
+)
+@click.option("--dry-run", is_flag=True, help="Only read, and say what would be taken over.")
+@click.option("--again", is_flag=True, help="Take over also what was taken over before, and removed since.")
+@with_settings()
+def import_(settings: LoadedSettings, source: str | None, zone_name: str | None, dry_run: bool, again: bool) -> None:
+    """Take over what a database of Bcfg2 1.3 or 1.4 knows.
+
+    SOURCE is a file of SQLite or an URL (postgresql://user:password@host:port/name); without it, Bcfg2's tables in the
+    databases of the configuration are meant. Nothing of it is changed, and its server may go on running.
+
+    Taken over are the client list with versions, results of probes and the groups from them, and all reports. The
+    command may be interrupted and called again: it goes on where it was, and takes nothing twice.
+    """
+    from geventcore.cli.legacy_import import import_databases
+
+    configs = _databases(settings)
+    import_databases(settings, configs[0], configs[-1], source, zone_name, dry_run=dry_run, again=again)
+
+
 def _databases(settings: LoadedSettings) -> list[DatabaseConfig]:
     """The databases that the configuration names, each once; `ConfigError` if they cannot be worked with at all."""
     start_logging(settings)

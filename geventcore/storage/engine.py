@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import os
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -38,6 +40,36 @@ def make_engine(config: DatabaseConfig) -> Engine:
     return engine
 
 
+def read_only_engine(config: DatabaseConfig, zone_name: str | None = None) -> Engine:
+    """An engine whose connections cannot change anything; each transaction sees one state.
+
+    Times are those of a zone, or of the server's own. Text of SQLite that is not UTF-8 has surrogates, as in names of
+    files. `ConfigError` if a library is missing.
+    """
+    if config.is_file:
+        engine = create_engine("sqlite://", poolclass=NullPool, creator=lambda: _open_read_only(config))
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        return engine
+    arguments = _postgresql_arguments(
+        config, default_transaction_read_only="on", timezone=zone_name, statement_timeout="0"
+    )
+    try:
+        engine = create_engine(_url(config), poolclass=NullPool, connect_args={**arguments, **config.options})
+    except ImportError as err:
+        raise ConfigError(f"{config}: {err}; pip install 'geventcore[{config.engine}]'") from err
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _open_read_only(config: DatabaseConfig) -> sqlite3.Connection:
+    address = f"{Path(config.name).as_uri()}?mode=ro"
+    connection = sqlite3.connect(
+        address, uri=True, timeout=config.timeout, check_same_thread=False, isolation_level=None
+    )
+    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
 def _url(config: DatabaseConfig) -> URL:
     if config.is_file:
         return URL.create("sqlite", database=config.name)
@@ -63,20 +95,22 @@ def _sqlite_arguments(config: DatabaseConfig) -> dict[str, Any]:
     return {"check_same_thread": False, "timeout": config.timeout}
 
 
-def _postgresql_arguments(config: DatabaseConfig) -> dict[str, Any]:
+def _postgresql_arguments(config: DatabaseConfig, **changes: str | None) -> dict[str, Any]:
+    """Arguments of the driver; `changes` are settings of the connection that are to be others, or the server's own."""
     seconds = math.ceil(config.timeout)
-    settings = {
+    settings: dict[str, str | None] = {
         "search_path": '"' + config.schema.replace('"', '""') + '"',
         "statement_timeout": str(seconds * 1000),
         "lock_timeout": str(seconds * 1000),
         "idle_in_transaction_session_timeout": str(seconds * 6000),
         "timezone": "UTC",
+        **changes,
     }
     return {
         "application_name": "geventcore",
         # libpq takes one second for two, since it rounds.
         "connect_timeout": max(2, seconds),
-        "options": " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items()),
+        "options": " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items() if value),
         # A machine that is gone without a word is noticed in about the same time.
         "keepalives_idle": max(1, seconds // 2),
         "keepalives_interval": max(1, seconds // 6),

@@ -35,8 +35,8 @@ class FileContent:
         kind: ``diff`` (text: the difference, in the format of `difflib.ndiff`), ``inexact diff`` (the same, of a file
             that is not UTF-8: some characters are replaced), ``content`` (base64: the client's file) or ``too large``
             (neither).
-        data: the text, base64, or the SHA-256 of what was too large.
-        size: bytes of the difference or file.
+        data: the text, base64, or the SHA-256 of what was too large; of an imported report, ``MD5`` and this hash.
+        size: bytes of the difference or file; 0 if an imported report does not say it.
     """
 
     kind: str

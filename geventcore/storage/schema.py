@@ -110,6 +110,6 @@ PROBE_GROUP = Table(
 
 def all_tables() -> MetaData:
     """`METADATA` when every module with tables has been imported."""
-    from geventcore.storage import report_tables  # noqa: F401 - it declares tables
+    from geventcore.storage import legacy_tables, report_tables  # noqa: F401 - they declare tables
 
     return METADATA

@@ -23,6 +23,8 @@ LAUNCHERS = Path(__file__).resolve().parent / "launchers"
 
 #: Genshi and pyinotify are for the server only; the client ignores them.
 REQUIREMENTS = ("bcfg2==1.3.4", "genshi", "pyinotify")
+#: What it needs to keep anything in a database: the last Django that it runs with, and what changes tables for that.
+DATABASE_REQUIREMENTS = ("Django==1.6.11", "South==1.0.2", "psycopg2-binary==2.8.6")
 #: The last virtualenv that makes environments for Python 2.7.
 VIRTUALENV = "virtualenv==20.21.1"
 #: In order of preference: 3.11 is the last Python that has asyncore, which pyinotify needs.
@@ -108,8 +110,10 @@ def python3_environment() -> Environment:
     return _built(interpreter, [[str(interpreter.path), "-m", "venv", "{directory}"]])
 
 
-def python2_environment() -> Environment | None:
+def python2_environment(*, database: bool = False) -> Environment | None:
     """The Python 2.7 peer's environment, built if need be; None without such an interpreter.
+
+    With `database` it is another one, which has what 1.3.4 needs for a database.
 
     Raises:
         PeerError: the build failed.
@@ -125,6 +129,7 @@ def python2_environment() -> Environment | None:
             [str(maker / "bin" / "pip"), "install", VIRTUALENV],
             [str(maker / "bin" / "virtualenv"), "--python", str(interpreter.path), "{directory}"],
         ],
+        DATABASE_REQUIREMENTS if database else (),
     )
 
 
@@ -156,11 +161,15 @@ def _find(version: str) -> Interpreter | None:
     return None
 
 
-def _built(interpreter: Interpreter, creation: Sequence[Sequence[str]]) -> Environment:
+def _built(
+    interpreter: Interpreter, creation: Sequence[Sequence[str]], further: Sequence[str] = ()
+) -> Environment:
     """The environment of that interpreter, made by the `creation` commands and pip unless it is there already."""
-    directory = peers_directory() / interpreter.name
-    environment = Environment(interpreter.name, directory, interpreter.version)
-    wanted = {"interpreter": str(interpreter.path), "requirements": list(REQUIREMENTS)}
+    name = f"{interpreter.name}-database" if further else interpreter.name
+    directory = peers_directory() / name
+    environment = Environment(name, directory, interpreter.version)
+    requirements = [*REQUIREMENTS, *further]
+    wanted = {"interpreter": str(interpreter.path), "requirements": requirements}
     if _note(directory) == wanted:
         return environment
     peers_directory().mkdir(parents=True, exist_ok=True)
@@ -170,7 +179,7 @@ def _built(interpreter: Interpreter, creation: Sequence[Sequence[str]]) -> Envir
         shutil.rmtree(directory, ignore_errors=True)
         for command in creation:
             _build_step([argument.replace("{directory}", str(directory)) for argument in command], lock)
-        _build_step([str(directory / "bin" / "pip"), "install", *REQUIREMENTS], lock)
+        _build_step([str(directory / "bin" / "pip"), "install", *requirements], lock)
         note = directory / f"{_NOTE}.new"
         note.write_text(json.dumps(wanted))
         note.rename(directory / _NOTE)

@@ -223,7 +223,9 @@ def _content_lines(state: EntryState) -> list[str]:
     if content.kind in ("diff", "inexact diff"):
         return content.data.splitlines()
     if content.kind == "too large":
-        return [f"{content.size} bytes of differences, more than [reporting] file_limit; SHA-256 {content.data}"]
+        size = f"{content.size} bytes of differences, " if content.size else "differences of "
+        digest = content.data if " " in content.data else f"SHA-256 {content.data}"
+        return [f"{size}more than [reporting] file_limit; {digest}"]
     return [f"{content.size} bytes that are no text"]
 
 

@@ -1,0 +1,132 @@
+"""What a value of Bcfg2's database means: pure, and strict about what cannot be meant.
+
+SQLite keeps anything in any column, and a file may be damaged or have been mended by hand. So nothing is taken for
+granted here: what is not what it should be raises `UnreadableError`, and costs one row.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from typing import Any
+
+#: A name or value that is longer is no name or value. PATH_MAX is 4096.
+MAX_TEXT = 4096
+#: Counts that are larger are no counts.
+MAX_COUNT = 2**31 - 1
+#: The end of time, in milliseconds since the epoch: year 9999.
+MAX_TIME = 253_402_300_799_000
+
+_MOMENT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?)?\s*(Z|[+-]\d\d(?::?\d\d){0,2})?"
+)
+_WORDS = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
+
+
+class UnreadableError(ValueError):
+    """A value cannot be what its column is for; the text says why, and begins with a verb."""
+
+
+def text(value: Any) -> str:
+    """A text of one line or a few: a name, a version, a message."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "surrogateescape")
+    if isinstance(value, (int, float, Decimal)):
+        value = str(value)
+    if not isinstance(value, str):
+        raise UnreadableError("is missing" if value is None else f"is {type(value).__name__} instead of text")
+    if "\0" in value or not _is_unicode(value):
+        raise UnreadableError("is not UTF-8")
+    return value if len(value) <= MAX_TEXT else f"{value[: MAX_TEXT - 1]}…"
+
+
+def name(value: Any) -> str:
+    """A text that is not empty."""
+    found = text(value)
+    if not found.strip():
+        raise UnreadableError("is empty")
+    return found
+
+
+def long_text(value: Any) -> tuple[str, bool]:
+    """A text of any length, and whether it is what was stored; otherwise some characters have been replaced."""
+    if value is None:
+        return "", True
+    raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+    found = raw.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return found, found.encode() == raw
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def integer(value: Any) -> int:
+    """A whole number."""
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise UnreadableError("is missing" if value is None else "is no number") from None
+
+
+def count(value: Any) -> int:
+    """A whole number that is not negative; 0 for nothing."""
+    return 0 if value is None else max(0, min(integer(value), MAX_COUNT))
+
+
+def flag(value: Any) -> bool:
+    """Yes or no."""
+    if isinstance(value, bool):
+        return value
+    found = _WORDS.get(str(value).lower())
+    if found is None:
+        raise UnreadableError("is neither true nor false")
+    return found
+
+
+def epoch_milliseconds(value: Any) -> int:
+    """Seconds since the epoch, as milliseconds."""
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise UnreadableError("is no time") from None
+    if not math.isfinite(seconds) or not 0 <= seconds * 1000 <= MAX_TIME:
+        raise UnreadableError("is no time")
+    return round(seconds * 1000)
+
+
+def local_milliseconds(value: Any, zone: tzinfo | None, near: Iterable[int] = ()) -> int:
+    """A time of day in a zone (None: that of the machine), as milliseconds since the epoch.
+
+    An offset that a database adds is left out: it is that of the connection, while Bcfg2 stores what the clock of its
+    server shows. Of a time that this clock shows twice, when summer ends, it is the one that is nearer to those in
+    `near`.
+    """
+    if isinstance(value, bytes):
+        value = value.decode("ascii", "replace")
+    match = _MOMENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise UnreadableError("is missing" if value is None else "is no time")
+    *numbers, fraction, _ = match.groups()
+    try:
+        year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
+        moment = datetime(year, month, day, hour, minute, second, int((fraction or "").ljust(6, "0")))
+        first, later = (_milliseconds(moment.replace(fold=fold), zone) for fold in (0, 1))
+    except (ValueError, OverflowError, OSError):
+        raise UnreadableError("is no time") from None
+    if not 0 <= first <= MAX_TIME:
+        raise UnreadableError("is no time")
+    others = tuple(near)
+    return min((first, later), key=lambda at: min((abs(at - other) for other in others), default=0))
+
+
+def _milliseconds(moment: datetime, zone: tzinfo | None) -> int:
+    aware = moment.astimezone(timezone.utc) if zone is None else moment.replace(tzinfo=zone).astimezone(timezone.utc)
+    return (aware - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)
