@@ -31,6 +31,10 @@ def _number(value: Any) -> str:
     return str(integer(value))
 
 
+def _status(value: Any) -> str:
+    return "" if integer(value) == _UNKNOWN_STATUS else _number(value)
+
+
 def _switch(value: Any) -> str:
     return _ON[flag(value)]
 
@@ -39,9 +43,12 @@ def _truth(value: Any) -> str:
     return _TRUE[flag(value)]
 
 
+#: What Bcfg2 has as the exit status of an action that it does not know.
+_UNKNOWN_STATUS = -1
+
 #: Tag -> its columns, the attributes that they were made from, and how a value becomes text again.
 _COLUMNS: Mapping[str, tuple[tuple[str, str, Callable[[Any], str]], ...]] = {
-    "Action": (("status", "status", text), ("output", "rc", _number)),
+    "Action": (("status", "status", text), ("output", "rc", _status)),
     "Package": (
         ("target_version", "version", text),
         ("current_version", "current_version", text),
@@ -81,8 +88,8 @@ def entry_state(tag: str, row: Row) -> tuple[EntryKind, EntryState]:
     attributes: dict[str, str] = {}
     for column, attribute, convert in _COLUMNS.get(tag) or ((each, each, text) for each in _SAME_NAMES):
         value = row.get(column)
-        if value is not None and value != "":
-            attributes[attribute] = convert(value)
+        if value is not None and (meaning := convert(value)):
+            attributes[attribute] = meaning
     if not flag(row["exists"]):
         attributes["current_exists"] = "false"
     children: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()

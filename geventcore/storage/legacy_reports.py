@@ -239,6 +239,8 @@ class ReportReader:
                 loaded[tag, number] = entry_state(tag, values_of_row) if tag else failure_state(values_of_row)
             except UnreadableError as err:
                 self._problems.add(where.name, number, err)
+            if tag == "Path" and None in (values_of_row["target_mode"], values_of_row["current_mode"]):
+                self._problems.add(where.name, number, "has permissions that do not exist")
         for number in sorted(set(numbers) - seen, key=repr):
             self._problems.add(where.name, number, "does not exist, but a report refers to it")
         return loaded

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from geventcore.errors import ConfigError, StorageError
+from geventcore.errors import ConfigError
 from geventcore.storage import legacy_schema as schema
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.engine import read_only_engine
@@ -43,7 +44,8 @@ _DIALECTS = {"sqlite": "sqlite3", "postgresql": "postgresql", "postgres": "postg
 def source_config(where: str) -> DatabaseConfig:
     """The database that a file name or an URL means; `ConfigError` if it means none.
 
-    ``postgresql://user:password@host:port/name?schema=public``: the host may be a directory, ``%2Frun%2Fpostgresql``.
+    ``postgresql://user:password@host:port/name?schema=public``; a directory with a UNIX socket is given as
+    ``?host=/run/postgresql``, or as the host, with ``%2F`` for each slash. Other parameters are those of the driver.
     """
     if "://" not in where:
         return DatabaseConfig("sqlite3", str(Path(where).expanduser().absolute()))
@@ -57,16 +59,16 @@ def source_config(where: str) -> DatabaseConfig:
         raise ConfigError("the URL of the database must be like sqlite:////path/of/file or postgresql://user@host/name")
     if engine == "sqlite3":
         return DatabaseConfig(engine, str(Path(url.database).absolute()))
-    query = dict(url.query)
+    query = {key: str(value) for key, value in url.query.items()}
     name = query.pop("schema", "public")
     return DatabaseConfig(
         engine,
         url.database,
         user=url.username,
         password=url.password,
-        host=url.host,
+        host=unquote(host) if (host := query.pop("host", url.host)) else None,
         port=port,
-        schema=str(name),
+        schema=name,
         options=query,
     )
 
@@ -142,7 +144,7 @@ class Source:
         try:
             yield
         except SQLAlchemyError as err:
-            raise StorageError(f"{storage_error(err, self.config)} (while reading)") from err
+            raise storage_error(err, self.config) from err
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

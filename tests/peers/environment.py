@@ -161,9 +161,7 @@ def _find(version: str) -> Interpreter | None:
     return None
 
 
-def _built(
-    interpreter: Interpreter, creation: Sequence[Sequence[str]], further: Sequence[str] = ()
-) -> Environment:
+def _built(interpreter: Interpreter, creation: Sequence[Sequence[str]], further: Sequence[str] = ()) -> Environment:
     """The environment of that interpreter, made by the `creation` commands and pip unless it is there already."""
     name = f"{interpreter.name}-database" if further else interpreter.name
     directory = peers_directory() / name

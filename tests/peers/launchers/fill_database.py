@@ -1,8 +1,8 @@
 """Have Bcfg2 1.3.4 make its tables, and store what a file of JSON says: `fill_database.py bcfg2.conf contents.json`.
 
-Reports go through Bcfg2's own storage of reports, the rest through its models. Runs on Python 2.7, with Django and South.
-The file has `clients` (name, version), `probes` (client, probe, output), `probe_groups` (client, group), `reports`
-(hostname, metadata, stats: the XML of the upload's Statistics element) and `expired` (clients).
+Reports go through Bcfg2's own storage of reports, the rest through its models. Runs on Python 2.7, with Django and
+South. The file has `clients` (name, version), `probes` (client, probe, output), `probe_groups` (client, group),
+`reports` (hostname, metadata, stats: the XML of the upload's Statistics element) and `expired` (clients).
 """
 
 import json
