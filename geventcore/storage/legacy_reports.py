@@ -175,15 +175,15 @@ class ReportReader:
     def _parts(self, connection: Connection, first: int, last: int) -> _Parts:
         parts = _Parts()
         for tag in self._tags:
-            for report, number in connection.execute(self._of_reports(schema.references(tag), first, last)):
+            for report, number in connection.execute(self._of_reports(schema.references(tag), first, last)).all():
                 parts.entries.setdefault(report, []).append((tag, number))
         for wanted, target in (
             (schema.INTERACTION_GROUPS, parts.groups),
             (schema.INTERACTION_BUNDLES, parts.bundles),
         ):
-            for report, number in connection.execute(self._of_reports(wanted, first, last)):
+            for report, number in connection.execute(self._of_reports(wanted, first, last)).all():
                 target.setdefault(report, []).append(number)
-        for report, metric, value in connection.execute(self._of_reports(schema.PERFORMANCE, first, last)):
+        for report, metric, value in connection.execute(self._of_reports(schema.PERFORMANCE, first, last)).all():
             try:
                 stamp = values.name(metric), values.epoch_milliseconds(value)
             except UnreadableError as err:

@@ -198,4 +198,4 @@ def rows_by_id(
 ) -> Iterator[Any]:
     """The rows of a query whose key is one of the numbers."""
     for chunk in chunks(numbers):
-        yield from connection.execute(query.where(key.in_(chunk)))
+        yield from connection.execute(query.where(key.in_(chunk))).all()

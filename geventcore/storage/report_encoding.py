@@ -33,8 +33,24 @@ def entry_number(tag: str, name: str) -> int:
     return int.from_bytes(hashlib.blake2b(_canonical([tag, name]), digest_size=8).digest(), "big", signed=True)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+
+
 def _canonical(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode("utf-8")
+    return _encode(value).encode("utf-8")
+
+
+def state_digest(state: EntryState) -> bytes:
+    """The digest of an entry's state, which the object keeps: an import meets the same one in many reports."""
+    kept: dict[str, Any] = vars(state)
+    found: bytes | None = kept.get("_digest")
+    if found is None:
+        content = state.content
+        found = kept["_digest"] = digest(
+            *(state.tag, state.name, state.attributes, state.children),
+            None if content is None else [content.kind, content.data, content.size],
+        )
+    return found
 
 
 def pack_numbers(numbers: Iterable[int]) -> bytes:

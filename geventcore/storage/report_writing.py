@@ -17,7 +17,14 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from geventcore.storage.report_encoding import digest, entry_number, pack_entries, pack_stamps, pack_state
+from geventcore.storage.report_encoding import (
+    digest,
+    entry_number,
+    pack_entries,
+    pack_stamps,
+    pack_state,
+    state_digest,
+)
 from geventcore.storage.report_model import EntryKind, EntryState, Interaction
 from geventcore.storage.report_tables import CIRCUMSTANCES, ENTRY_STATE, FINDINGS, HOST, INTERACTION, MEMBERSHIP
 
@@ -103,11 +110,7 @@ def _prepare(interaction: Interaction) -> _Prepared:
     states: dict[bytes, EntryState] = {}
     kinds: dict[EntryKind, list[bytes]] = {}
     for kind, state in interaction.entries:
-        content = state.content
-        key = digest(
-            *(state.tag, state.name, state.attributes, state.children),
-            None if content is None else [content.kind, content.data, content.size],
-        )
+        key = state_digest(state)
         states[key] = state
         kinds.setdefault(kind, []).append(key)
     listed = [[kind.value, sorted(key.hex() for key in keys)] for kind, keys in sorted(kinds.items())]

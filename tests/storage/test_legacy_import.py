@@ -279,7 +279,7 @@ def test_a_file_is_left_as_it_was_to_the_byte(
 def test_nothing_can_be_written_to_what_is_read(old: LegacyDatabase) -> None:
     source = Source(old.config)
     for statement in ('DELETE FROM "Reporting_interaction"', "CREATE TABLE mine (id INTEGER)"):
-        with pytest.raises(StorageError, match="read-only|may not be written"), source.reading() as connection:
+        with pytest.raises(StorageError, match=r"read-only|may not be written"), source.reading() as connection:
             connection.execute(text(statement))
 
 
