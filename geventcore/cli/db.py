@@ -13,7 +13,7 @@ from geventcore.storage.config import DatabaseConfig, database_config, reporting
 @click.group()
 @common_flags
 def command() -> None:
-    """Check the database, and make or change its tables.
+    """Check the database, make or change its tables, and take over one of Bcfg2.
 
     If reports have a database of their own, each command is about both.
     """

@@ -20,7 +20,7 @@ from geventcore.reporting.options import TIME_ZONE, TimeZoneType
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
 from geventcore.storage.legacy_import import Counts, Import, Progress, make_tables
-from geventcore.storage.legacy_source import Source, source_config
+from geventcore.storage.legacy_source import NoLegacyTablesError, Source, source_config
 from geventcore.storage.migration import SchemaState, schema_version
 
 #: Seconds between lines about a part.
@@ -76,7 +76,7 @@ def _has_bcfg2(config: DatabaseConfig) -> bool:
         return False
     try:
         Source(config)
-    except ConfigError:
+    except NoLegacyTablesError:
         return False
     return True
 

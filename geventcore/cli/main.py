@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "crypt": ("geventcore.cli.crypt:command", "Encrypt and decrypt files of the repository."),
     "db": (
         "geventcore.cli.db:command",
-        "Check the database, and make or change its tables.",
+        "Check the database, make or change its tables, and take over one of Bcfg2.",
     ),
     "reports": ("geventcore.cli.reports:command", "Show what clients have reported."),
     "report-collector": (

@@ -9,6 +9,7 @@ engine        what is particular to SQLite, PostgreSQL and MySQL
 failures      what a driver's errors mean
 migration     is the schema what the code needs, and making it so
 migrations    the changes of the schema, one module each
+legacy_*      taking over a database of Bcfg2: ``legacy_import`` does it
 
 Whatever wants to keep something here has a module of its own with functions that take a connection, declares its
 tables on `schema.METADATA`, is imported by `schema.all_tables`, and adds a module to ``migrations/versions`` that

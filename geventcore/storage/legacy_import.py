@@ -200,21 +200,19 @@ class Import:
             )
 
     def _note(self, connection: Connection, part: str, position: int, mark: bytes | None, counts: Counts) -> None:
-        insert_or_update(
-            connection,
-            IMPORT,
-            {"source": self.source.fingerprint, "part": part},
-            {
-                "origin": str(self.source.config),
-                "position": position,
-                "mark": mark,
-                "zone": self._zone_name,
-                "imported": counts.imported,
-                "known": counts.known,
-                "unreadable": counts.unreadable,
-                "updated": datetime.now(timezone.utc),
-            },
-        )
+        row = {
+            "source": self.source.fingerprint,
+            "part": part,
+            "origin": str(self.source.config),
+            "position": position,
+            "mark": mark,
+            "zone": self._zone_name,
+            "imported": counts.imported,
+            "known": counts.known,
+            "unreadable": counts.unreadable,
+            "updated": datetime.now(timezone.utc),
+        }
+        insert_or_update(connection, IMPORT, [row])
 
 
 def _sum(one: Counts, other: Counts) -> Counts:

@@ -73,6 +73,10 @@ def source_config(where: str) -> DatabaseConfig:
     )
 
 
+class NoLegacyTablesError(ConfigError):
+    """A database has nothing of Bcfg2."""
+
+
 class Source:
     """One database of Bcfg2.
 
@@ -83,7 +87,8 @@ class Source:
     def __init__(self, config: DatabaseConfig, zone_name: str | None = None) -> None:
         """Look at its tables. `zone_name` is Bcfg2's ``[reporting] time_zone``, which PostgreSQL calculated with.
 
-        `StorageError` if it cannot be read, `ConfigError` if it is none that Bcfg2 1.3 or 1.4 made.
+        `StorageError` if it cannot be read, `ConfigError` if it is none that Bcfg2 1.3 or 1.4 made,
+        `NoLegacyTablesError` if it has nothing of Bcfg2 at all.
         """
         if config.engine not in ENGINES:
             raise ConfigError(f"{config}: a database of Bcfg2 can be read from {' and '.join(ENGINES)} only")
@@ -105,7 +110,7 @@ class Source:
         if not any(name.startswith(schema.PREFIXES) for name in self._columns):
             if any(name.startswith(schema.OLD_PREFIX) for name in names):
                 raise ConfigError(f"{self.config} has reports of Bcfg2 1.2, which Bcfg2 1.3 could convert")
-            raise ConfigError(f"{self.config} has no tables of Bcfg2 1.3 or 1.4")
+            raise NoLegacyTablesError(f"{self.config} has no tables of Bcfg2 1.3 or 1.4")
         wanted = [schema.CLIENT_LIST, schema.PROBE_DATA, schema.PROBE_GROUPS, *schema.LATER_TABLES]
         if self.has_reports:
             wanted += schema.REPORT_TABLES

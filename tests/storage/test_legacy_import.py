@@ -19,9 +19,12 @@ from sqlalchemy import func, select, text
 
 from geventcore.cli.main import main
 from geventcore.errors import StorageError
+from geventcore.storage import legacy_reports
 from geventcore.storage.clients import StoredClient, all_clients, remove_client
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
+from geventcore.storage.legacy_problems import Problems
+from geventcore.storage.legacy_reports import ReportReader
 from geventcore.storage.legacy_source import Source
 from geventcore.storage.legacy_tables import IMPORT
 from geventcore.storage.migration import SchemaState, schema_version
@@ -559,6 +562,25 @@ def test_an_interrupted_import_goes_on_where_it_was(
     assert [entry.label for entry in interaction(database, ALPHA, last.timestamp).of_kind(EntryKind.MODIFIED)] == [
         "Service:cron"
     ]
+
+
+@pytest.mark.parametrize("limits", [{"MAX_REPORTS": 1}, {"MAX_ENTRIES": 1}, {"MAX_DETAILS": 1}, {"MAX_KEPT": 2}])
+def test_where_a_batch_ends_makes_no_difference(
+    old_file: LegacyDatabase,
+    run: Callable[..., tuple[int, str, str]],
+    target: DatabaseConfig,
+    opened: Callable[[DatabaseConfig], Database],
+    monkeypatch: pytest.MonkeyPatch,
+    limits: dict[str, int],
+) -> None:
+    for name, limit in limits.items():
+        monkeypatch.setattr(legacy_reports, name, limit)
+    source = Source(old_file.config)
+    sizes = [batch.rows for batch in ReportReader(source, None, Problems(pytest.fail)).batches(0, 5)]
+    assert sum(sizes) == 5
+    assert len(sizes) > 1 or "MAX_KEPT" in limits
+    assert run(old_file.where)[::2] == (0, "")
+    assert_everything_is_there(opened(target))
 
 
 def test_the_old_server_may_go_on_writing(old_file: LegacyDatabase, run: Callable[..., tuple[int, str, str]]) -> None:
