@@ -13,8 +13,10 @@ What is here already is never replaced: it is newer.
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone, tzinfo
 from functools import partial
 from typing import Any, TypeVar
@@ -143,18 +145,21 @@ class Import:
         counts = self.counts[REPORTS] = Counts()
         before = self._before(self.reports, REPORTS)
         position, earlier = 0, Counts()
+        problems = Problems(self.tell)
+        reader = ReportReader(self.source, self.zone, problems)
+        late: list[Batch] = []
         if before is not None and before.mark == self._mark(before.position):
             position = before.position
             earlier = Counts(before.imported, before.known, before.unreadable)
-        problems = Problems(self.tell)
-        reader = ReportReader(self.source, self.zone, problems)
+            late = _filled(reader, before)
         total, last = reader.extent(position)
+        total += len(late)
         if before is not None and not total:
             counts.before = before.updated
             return
         done = 0
         yield Progress(REPORTS, 0, total)
-        for batch in reader.batches(position, last):
+        for batch in itertools.chain(late, reader.batches(position, last)):
             counts.unreadable = problems.count
             new = len(batch.interactions)
             if self.reports is not None and not self.dry_run:
@@ -169,7 +174,7 @@ class Import:
         outcomes = store_interactions(connection, batch.interactions) if batch.interactions else []
         new = outcomes.count(Stored.NEW)
         counts = _sum(before, Counts(new, len(outcomes) - new))
-        self._note(connection, REPORTS, batch.position, batch.mark, counts)
+        self._note(connection, REPORTS, batch.position, batch.mark, counts, batch.holes)
         return new
 
     # -- what is remembered
@@ -199,13 +204,22 @@ class Import:
                 f"--time-zone {before.zone or 'local'}, or remove the reports and call it with --again"
             )
 
-    def _note(self, connection: Connection, part: str, position: int, mark: bytes | None, counts: Counts) -> None:
+    def _note(
+        self,
+        connection: Connection,
+        part: str,
+        position: int,
+        mark: bytes | None,
+        counts: Counts,
+        holes: Sequence[int] = (),
+    ) -> None:
         row = {
             "source": self.source.fingerprint,
             "part": part,
             "origin": str(self.source.config),
             "position": position,
             "mark": mark,
+            "holes": json.dumps(list(holes)) if holes else None,
             "zone": self._zone_name,
             "imported": counts.imported,
             "known": counts.known,
@@ -213,6 +227,15 @@ class Import:
             "updated": datetime.now(timezone.utc),
         }
         insert_or_update(connection, IMPORT, [row])
+
+
+def _filled(reader: ReportReader, before: Any) -> list[Batch]:
+    """Reports that have got numbers which none had when the last import came past them."""
+    holes = json.loads(before.holes or "[]")
+    found = [batch for hole in holes for batch in reader.batches(hole - 1, hole)]
+    left = sorted(set(holes) - {batch.position for batch in found})
+    # They are stored as if they came with the report that was the last one then.
+    return [replace(batch, position=before.position, mark=before.mark, holes=left) for batch in found]
 
 
 def _sum(one: Counts, other: Counts) -> Counts:

@@ -32,6 +32,9 @@ MAX_DETAILS = 16 << 20
 #: How many entries are kept of batches before.
 MAX_KEPT = 50_000
 
+#: So many transactions of servers of Bcfg2 may be under way at the same time, and end in another order than they began.
+MAX_UNDER_WAY = 100
+
 _FAILURE = ""
 #: Bcfg2's word for a report without problems; there are others, and none.
 _CLEAN = "clean"
@@ -49,12 +52,14 @@ class Batch:
         rows: how many there were.
         position: the number of the last of them.
         mark: what tells this one from others of this number; see `Source.mark`.
+        holes: numbers shortly before `position` that no report has; one of a transaction that is under way may get it.
     """
 
     interactions: Sequence[Interaction]
     rows: int
     position: int
     mark: bytes
+    holes: Sequence[int]
 
 
 class _Kept:
@@ -153,7 +158,17 @@ class ReportReader:
             except UnreadableError as err:
                 self._problems.add(schema.INTERACTION.name, row["id"], err)
         position = rows[-1]["id"]
-        return Batch(interactions, len(rows), position, self._source.mark(connection, position))
+        mark, holes = self._source.mark(connection, position), self._holes(connection, position)
+        return Batch(interactions, len(rows), position, mark, holes)
+
+    def _holes(self, connection: Connection, position: int) -> list[int]:
+        if self._source.config.is_file:
+            # Transactions of SQLite come one after the other.
+            return []
+        found = self._source.table(schema.INTERACTION)
+        start = max(1, position - MAX_UNDER_WAY)
+        numbers = set(connection.scalars(select(found.c.id).where(found.c.id.between(start, position))))
+        return sorted(set(range(start, position)) - numbers)
 
     def _reports(self, connection: Connection, after: int, last: int) -> list[Mapping[str, Any]]:
         """The rows of the next reports, so many that their entries are not too many."""

@@ -20,6 +20,7 @@ IMPORT = Table(
     Column("origin", long_text(), nullable=False, comment="Where the database was, the last time."),
     Column("position", BigInteger, nullable=False, comment="The number of the last row that was taken over."),
     Column("mark", _digest(), comment="Tells that row from others of this number in other copies."),
+    Column("holes", long_text(), comment="Numbers before it that no report had yet, as a JSON list."),
     Column("zone", String(255), comment="The time zone that times were taken for. NULL: that of the machine."),
     Column("imported", Integer, nullable=False, comment="How many rows were taken over."),
     Column("known", Integer, nullable=False, comment="How many were here already."),

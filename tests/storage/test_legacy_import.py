@@ -341,6 +341,32 @@ def test_a_later_import_adds_what_is_new_and_brings_nothing_back(
     assert NOON in times(database, ALPHA)
 
 
+def test_a_report_that_was_being_stored_is_not_forgotten(
+    request: pytest.FixtureRequest,
+    run: Callable[..., tuple[int, str, str]],
+    target: DatabaseConfig,
+    opened: Callable[[DatabaseConfig], Database],
+) -> None:
+    """Of several servers of Bcfg2, the one that began first need not be the first to commit."""
+    old = postgresql_database(request.getfixturevalue("postgresql"))
+    columns = "id, client_id, timestamp, state, repo_rev_code, server, good_count, total_count"
+    columns += ", bad_count, modified_count, extra_count, profile_id"
+    (row,) = old.execute(f'SELECT {columns} FROM "Reporting_interaction" WHERE id = 4')
+    for part in ("groups", "bundles"):
+        old.execute(f'DELETE FROM "Reporting_interaction_{part}" WHERE interaction_id = 4')
+    old.execute('UPDATE "Reporting_client" SET current_interaction_id = NULL WHERE id = 2')
+    old.execute('DELETE FROM "Reporting_performance" WHERE interaction_id = 4')
+    old.execute('DELETE FROM "Reporting_interaction" WHERE id = 4')
+    assert "reports: 4 taken over\n" in run(old.where)[1]
+    assert "reports: nothing new" in run(old.where)[1]
+    values = ", ".join("NULL" if value is None else f"'{value}'" for value in row)
+    old.execute(f'INSERT INTO "Reporting_interaction" ({columns}) VALUES ({values})')
+    assert "reports: 1 to take over\n" in run(old.where, "--dry-run")[1]
+    assert "reports: 1 taken over\n" in run(old.where)[1]
+    assert "reports: nothing new" in run(old.where)[1]
+    assert len(times(opened(target), BETA)) == 1
+
+
 def test_another_copy_that_went_its_own_way_is_read_from_the_beginning(
     old_file: LegacyDatabase, run: Callable[..., tuple[int, str, str]]
 ) -> None:

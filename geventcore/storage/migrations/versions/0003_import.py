@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("origin", TEXT, nullable=False, comment="Where the database was, the last time."),
         sa.Column("position", sa.BigInteger, nullable=False, comment="The number of the last row that was taken over."),
         sa.Column("mark", DIGEST, comment="Tells that row from others of this number in other copies."),
+        sa.Column("holes", TEXT, comment="Numbers before it that no report had yet, as a JSON list."),
         sa.Column(
             "zone", sa.String(255), comment="The time zone that times were taken for. NULL: that of the machine."
         ),
