@@ -95,9 +95,9 @@ def import_(settings: LoadedSettings, source: str | None, zone_name: str | None,
     Taken over are the client list with versions, results of probes and the groups from them, and all reports. The
     command may be interrupted and called again: it goes on where it was, and takes nothing twice.
     """
+    configs = _databases(settings)
     from geventcore.cli.legacy_import import import_databases
 
-    configs = _databases(settings)
     import_databases(settings, configs[0], configs[-1], source, zone_name, dry_run=dry_run, again=again)
 
 

@@ -18,8 +18,7 @@ from geventcore.storage import legacy_values as values
 from geventcore.storage.clients import StoredClient
 from geventcore.storage.legacy_problems import Problems
 from geventcore.storage.legacy_source import Source, rows_by_id
-from geventcore.storage.legacy_values import UnreadableError
-from geventcore.storage.schema import NAME_LENGTH
+from geventcore.storage.legacy_values import UnreadableError, short_name
 
 #: Rows that are taken over together.
 CHUNK = 500
@@ -45,14 +44,6 @@ class LegacyProbes:
     timestamp: datetime = _EPOCH
     groups: list[str] = field(default_factory=list)
     data: dict[str, str] = field(default_factory=dict)
-
-
-def short_name(value: Any) -> str:
-    """A name that fits the columns for names."""
-    found = values.name(value)
-    if len(found) > NAME_LENGTH:
-        raise UnreadableError(f"is longer than {NAME_LENGTH} characters")
-    return found
 
 
 def count_rows(source: Source, wanted: schema.LegacyTable) -> int:

@@ -21,7 +21,7 @@ from geventcore.storage.legacy_entries import entry_state, failure_state
 from geventcore.storage.legacy_problems import Problems
 from geventcore.storage.legacy_schema import LegacyTable
 from geventcore.storage.legacy_source import Source, rows_by_id
-from geventcore.storage.legacy_values import UnreadableError
+from geventcore.storage.legacy_values import UnreadableError, short_name
 from geventcore.storage.report_model import EntryKind, EntryState, Interaction, sorted_names
 
 #: Reports in a batch, and entries of them, at most.
@@ -285,7 +285,7 @@ class ReportReader:
         query: Select[Any] = select(found.c.id, found.c.name)
         for number, value in rows_by_id(connection, query, found.c.id, missing):
             try:
-                known[number] = values.name(value)
+                known[number] = short_name(value)
             except UnreadableError as err:
                 self._problems.add(wanted.name, number, err)
 

@@ -29,15 +29,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from geventcore.errors import ConfigError
+from geventcore.errors import ConfigError, StorageError
 from geventcore.storage import legacy_schema as schema
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.engine import read_only_engine
-from geventcore.storage.failures import storage_error
+from geventcore.storage.failures import one_line, storage_error
 from geventcore.storage.legacy_schema import LegacyTable
 from geventcore.storage.report_writing import chunks
 
 ENGINES = ("sqlite3", "postgresql")
+#: What SQLite says if a file could be read only after a change: of a database that a crash has left in the middle.
+_READ_ONLY = "attempt to write a readonly database"
 _DIALECTS = {"sqlite": "sqlite3", "postgresql": "postgresql", "postgres": "postgresql"}
 
 
@@ -149,6 +151,11 @@ class Source:
         try:
             yield
         except SQLAlchemyError as err:
+            if self.config.is_file and one_line(err) == _READ_ONLY:
+                raise StorageError(
+                    f"{self.config}: a write to it was interrupted, and has to be undone first by who may write: "
+                    f"sqlite3 {self.config.name} .tables"
+                ) from err
             raise storage_error(err, self.config) from err
 
     @contextlib.contextmanager

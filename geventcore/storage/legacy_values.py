@@ -13,6 +13,8 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from geventcore.storage.schema import NAME_LENGTH
+
 #: A name or value that is longer is no name or value. PATH_MAX is 4096.
 MAX_TEXT = 4096
 #: Counts that are larger are no counts.
@@ -48,6 +50,14 @@ def name(value: Any) -> str:
     found = text(value)
     if not found.strip():
         raise UnreadableError("is empty")
+    return found
+
+
+def short_name(value: Any) -> str:
+    """A name that fits the columns for names."""
+    found = name(value)
+    if len(found) > NAME_LENGTH:
+        raise UnreadableError(f"is longer than {NAME_LENGTH} characters")
     return found
 
 

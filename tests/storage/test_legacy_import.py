@@ -282,7 +282,7 @@ def test_a_file_is_left_as_it_was_to_the_byte(
 def test_nothing_can_be_written_to_what_is_read(old: LegacyDatabase) -> None:
     source = Source(old.config)
     for statement in ('DELETE FROM "Reporting_interaction"', "CREATE TABLE mine (id INTEGER)"):
-        with pytest.raises(StorageError, match=r"read-only|may not be written"), source.reading() as connection:
+        with pytest.raises(StorageError, match=r"read-only|a write to it"), source.reading() as connection:
             connection.execute(text(statement))
 
 
@@ -413,6 +413,8 @@ def test_rows_that_cannot_be_read_are_told_and_cost_only_themselves(
         "INSERT INTO Server_metadataclientmodel VALUES (replace(hex(zeroblob(150)), '00', 'ab'), NULL)",
         "UPDATE Server_probesdatamodel SET timestamp = 'yesterday' WHERE id = 1",
         "UPDATE Server_probesdatamodel SET data = CAST(x'fffe' AS TEXT) WHERE id = 2",
+        "INSERT INTO Reporting_client VALUES (4, '2014-01-01', replace(hex(zeroblob(150)), '00', 'ab'), NULL, NULL)",
+        "UPDATE Reporting_interaction SET client_id = 4 WHERE id = 4",
         "UPDATE Reporting_client SET expiration = '2014-13-01 00:00:00' WHERE id = 3",
         # Of the reports, the second has no client, the third no time, and the fifth a state of its own.
         "UPDATE Reporting_interaction SET client_id = 99 WHERE id = 2",
@@ -434,11 +436,12 @@ def test_rows_that_cannot_be_read_are_told_and_cost_only_themselves(
     assert status == 0
     assert "clients: 3 taken over, 2 unreadable and skipped" in output
     assert "probe results: 3 taken over, 2 unreadable and skipped" in output
-    assert "hosts: 2 taken over, 1 unreadable and skipped" in output
-    assert "reports: 3 taken over, 12 unreadable and skipped" in output
+    assert "hosts: 2 taken over, 2 unreadable and skipped" in output
+    assert "reports: 2 taken over, 14 unreadable and skipped" in output
     assert "Server_probesdatamodel 2 is not UTF-8" in warnings
     assert "Reporting_client 3 is no time" in warnings
     assert "Reporting_interaction 2 is of client 99, which cannot be read" in warnings
+    assert "Reporting_client 4 is longer than 255 characters" in warnings
     assert "Reporting_interaction 3 is no time" in warnings
     assert "Reporting_pathentry 1 has permissions that do not exist" in warnings
     assert "Reporting_packageentry 2 does not exist, but a report refers to it" in warnings
@@ -607,6 +610,28 @@ def test_where_a_batch_ends_makes_no_difference(
     assert len(sizes) > 1 or "MAX_KEPT" in limits
     assert run(old_file.where)[::2] == (0, "")
     assert_everything_is_there(opened(target))
+
+
+def test_a_file_that_a_crash_has_left_in_the_middle_is_not_guessed_at(
+    old_file: LegacyDatabase, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    crash = f"""if True:
+        import os, sqlite3
+        server = sqlite3.connect({old_file.where!r}, isolation_level=None)
+        server.execute("PRAGMA cache_size = 5")
+        server.execute("BEGIN IMMEDIATE")
+        server.execute("UPDATE Reporting_client SET name = 'half'")
+        server.execute("UPDATE Reporting_pathentry SET details = hex(zeroblob(99999))")
+        os._exit(1)
+    """
+    subprocess.run([sys.executable, "-c", crash], check=False)
+    journal = Path(f"{old_file.where}-journal")
+    assert journal.stat().st_size
+    status, _, errors = run(old_file.where)
+    assert (status, journal.exists()) == (1, True)
+    assert f"has to be undone first by who may write: sqlite3 {old_file.where} .tables" in errors
+    old_file.execute("SELECT 1 FROM Reporting_client")
+    assert "hosts: 3 taken over" in run(old_file.where)[1]
 
 
 def test_the_old_server_may_go_on_writing(old_file: LegacyDatabase, run: Callable[..., tuple[int, str, str]]) -> None:
