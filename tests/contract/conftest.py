@@ -6,6 +6,7 @@ import functools
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,11 +55,11 @@ def core(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def new_site(core: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LiveSite]:
-    """Makes sites whose servers have the core; takes what `LiveSite` takes after the core."""
+    """Makes sites whose servers have the core; takes what `LiveSite` takes after the core, and a directory."""
     name, options = SERVERS[core]
 
-    def make(*arguments: Any, **named: Any) -> LiveSite:
-        site = LiveSite(tmp_path_factory.mktemp(core) / "site", name, *arguments, **named)
+    def make(*arguments: Any, directory: Path | None = None, **named: Any) -> LiveSite:
+        site = LiveSite(directory or tmp_path_factory.mktemp(core) / "site", name, *arguments, **named)
         for section, values in options.items():
             site.options.setdefault(section, {}).update(values)
         return site

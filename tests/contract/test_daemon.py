@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -66,15 +66,14 @@ class Daemon:
         pid_file, log: below directories that belong to its user.
     """
 
-    def __init__(self, directory: Path, core: str) -> None:
+    def __init__(self, directory: Path, new_site: Callable[..., LiveSite]) -> None:
         self.run = directory / "run"
         self.logs = directory / "log"
         self.pid_file = self.run / "server.pid"
         self.log = self.logs / "server.log"
         user, group = account().pw_name, grp.getgrgid(account().pw_gid).gr_name
-        self.site = LiveSite(
-            directory / "site",
-            core,
+        self.site = new_site(
+            directory=directory / "site",
             options={
                 "server": {"user": user, "group": group, "umask": "0027"},
                 "logging": {"path": str(self.log), "verbose": "true"},
@@ -156,8 +155,8 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.fixture
-def daemon(directory: Path, core: str) -> Iterator[Daemon]:
-    made = Daemon(directory, core)
+def daemon(directory: Path, new_site: Callable[..., LiveSite]) -> Iterator[Daemon]:
+    made = Daemon(directory, new_site)
     yield made
     made.stop()
 
