@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ DRIVERS = {"sqlite3": "sqlite", "postgresql": "postgresql+psycopg", "mysql": "my
 
 #: An execution option of connections: the statement that begins a transaction of SQLite.
 BEGIN = "geventcore_begin"
+
+#: How long to try again if another process switches the same file of SQLite, and how often, in seconds.
+SWITCH_SECONDS = 10.0
+SWITCH_PAUSE = 0.01
 
 
 def make_engine(config: DatabaseConfig) -> Engine:
@@ -144,11 +149,24 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # The driver would begin transactions by itself, and not where they have to begin.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # The timeout of the connection does not count for this one if another process is doing the same.
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    """Have the file written ahead. If another process is doing the same, SQLite does not wait, whatever its timeout."""
+    deadline = time.monotonic() + SWITCH_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as err:
+            if "locked" not in str(err) or time.monotonic() >= deadline:
+                raise
+            time.sleep(SWITCH_PAUSE)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
