@@ -4,14 +4,15 @@
 
 Well-behaved clients call a server as fast as they get answers, each call over a new TLS connection. Phases without and
 with misbehaving connections take turns. Of these there are three kinds, of each as many as `--each` says, and who is
-cut off comes back:
+cut off comes back. A phase begins when the server has answered what they asked for when they came:
 
 silent       they connect and say nothing
 trickling    after the handshake they send a byte of a request each second
 unread       they ask for a configuration, and never read it
 
-The number that counts is how many calls the server answers in a second of its own processor time: it does not depend on
-what else the machine does. Everything runs on this machine's loopback addresses.
+How many calls the server answers in a second of its own processor time depends less than other numbers on what else the
+machine does, but those who misbehave need a processor, too, and where two share their units each is slower then. What
+the server uses while only they are there does not depend on that. Everything runs on this machine's loopback addresses.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import socket
 import ssl
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -56,6 +58,10 @@ class Attack:
     each: int
     kinds: Sequence[str]
     authorization: str
+
+
+#: How long the server may take for that, in seconds.
+SETTLE_SECONDS = 30.0
 
 
 class Attacker:
@@ -190,8 +196,9 @@ class Phase:
         return self.answered / self.cpu_seconds
 
 
-def measure(directory: Path, options: argparse.Namespace) -> tuple[list[Phase], list[Phase], int]:
-    """The phases without and with misbehaving connections, and the most memory that the server took, in bytes."""
+def measure(directory: Path, options: argparse.Namespace) -> tuple[list[Phase], list[Phase], float, int]:
+    """The phases without and with misbehaving connections; what part of a processor these alone take; and the most
+    memory that the server took, in bytes."""
     repository = directory / "repository"
     clients = generate(repository, Shape(clients=options.clients + 1, entries=options.entries))
     authority = CertificateFiles(directory / "certificates")
@@ -199,6 +206,7 @@ def measure(directory: Path, options: argparse.Namespace) -> tuple[list[Phase], 
     site = ServerSite(directory / "server", repository, authority.server(), authority.ca, PASSWORD, overrides=overrides)
     quiet: list[Phase] = []
     disturbed: list[Phase] = []
+    alone: list[float] = []
     running = GeventcoreServer().start(site)
     try:
         with Meter(running.pid) as meter:
@@ -209,14 +217,28 @@ def measure(directory: Path, options: argparse.Namespace) -> tuple[list[Phase], 
             for number in range(options.rounds):
                 quiet.append(phase(site, clients[:-1], options, meter))
                 with attackers(attack):
+                    settle(meter)
+                    before = meter.cpu_seconds()
+                    time.sleep(options.seconds)
+                    alone.append((meter.cpu_seconds() - before) / options.seconds)
                     disturbed.append(phase(site, clients[:-1], options, meter))
                 print(
                     f"round {number + 1}: {quiet[-1].goodput:.1f} and {disturbed[-1].goodput:.1f} calls per CPU second",
                     file=sys.stderr,
                 )
-        return quiet, disturbed, meter.peak.pss_bytes
+        return quiet, disturbed, median(alone), meter.peak.pss_bytes
     finally:
         running.stop(patience=2.0)
+
+
+def settle(meter: Meter) -> None:
+    """Wait until the server has done what the connections have asked for: that much anybody may ask."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        before = meter.cpu_seconds()
+        time.sleep(0.5)
+        if meter.cpu_seconds() - before < 0.1:
+            return
 
 
 def phase(site: ServerSite, clients: Sequence[GeneratedClient], options: argparse.Namespace, meter: Meter) -> Phase:
@@ -247,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        quiet, disturbed, memory = measure(Path(directory), options)
+        quiet, disturbed, alone, memory = measure(Path(directory), options)
     ratio = median(phase.goodput for phase in disturbed) / median(phase.goodput for phase in quiet)
     for name, phases in (("quiet", quiet), ("disturbed", disturbed)):
         print(
@@ -256,6 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{median(phase.goodput for phase in phases):8.1f} calls per CPU second"
         )
     print(f"{len(options.kinds) * options.each} misbehaving connections leave {100 * ratio:.1f} %; {memory >> 20} MB")
+    print(f"without anybody else they take {100 * alone:.1f} % of a processor")
     return 0
 
 

@@ -66,12 +66,13 @@ class PreforkCore(NetworkCore):
 
     def serve(self) -> None:
         """Serve, or keep the workers that do."""
+        # What is loaded stays: the collector need not look at it again and again. It would also write to its memory,
+        # which workers share only while nobody does.
+        gc.collect()
+        gc.freeze()
         if self.worker_count == 1:
             super().serve()
             return
-        # What is loaded stays, and the collector would write to its memory, which is shared only while nobody does.
-        gc.collect()
-        gc.freeze()
         master = Master(
             self,
             self.worker_count,
