@@ -90,35 +90,6 @@ class Deadlines:
     write: float = 90.0
 
 
-#: A piece of a request is tiny if it has fewer bytes: no network cuts so small.
-TINY_BYTES = 64
-#: How many tiny pieces in a row are read as they come.
-TINY_PIECES = 4
-#: The first pause after them, and the longest, in seconds.
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
-
-
-class _Dribble:
-    """Somebody who sends a few bytes at a time: waking up for each of them costs more than all else that they cost.
-
-    So after some of them pauses are made, in which what comes gathers.
-    """
-
-    def __init__(self) -> None:
-        self._pieces = 0
-
-    def received(self, count: int, deadline: float) -> None:
-        """Take note of a piece, and make a pause if that is due."""
-        if count >= TINY_BYTES:
-            self._pieces = 0
-            return
-        self._pieces += 1
-        if self._pieces > TINY_PIECES:
-            pause = FIRST_PAUSE_SECONDS * 2.0 ** min(self._pieces - TINY_PIECES - 1, 10)
-            time.sleep(max(0.0, min(pause, LONGEST_PAUSE_SECONDS, deadline - time.monotonic())))
-
-
 class _PhaseClock:
     """The deadline of the current phase: it begins when the phase does, not at every read."""
 
@@ -147,7 +118,6 @@ def drive(
 ) -> None:
     """Carry a conversation through to its end. Raises what the stream raises, `TimeoutError` for a slow reader."""
     clock = _PhaseClock(deadlines)
-    dribble = _Dribble()
     while True:
         step = conversation.next_step()
         if isinstance(step, Read):
@@ -160,8 +130,6 @@ def drive(
                 conversation.timed_out(step.phase)
             else:
                 conversation.receive_data(data)
-                if step.phase is not Phase.IDLE and data:
-                    dribble.received(len(data), clock.deadline(step.phase))
         elif isinstance(step, Run):
             if step.call:
                 with admission.working(step.call):
