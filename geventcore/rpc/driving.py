@@ -90,6 +90,49 @@ class Deadlines:
     write: float = 90.0
 
 
+#: A piece of a request is tiny if it has fewer bytes: no network cuts so small.
+TINY_BYTES = 64
+#: How many tiny pieces in a row are taken as they come.
+TINY_PIECES = 4
+#: How long pieces gather after that, at first and at most, in seconds.
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class _Dribble:
+    """Somebody who sends a few bytes at a time: waking up for each of them costs more than all else that they cost.
+
+    So after some of them what comes is left to gather for a while.
+    """
+
+    def __init__(self) -> None:
+        self._pieces = 0
+
+    def complete(self, data: bytes, stream: Stream, deadline: float) -> bytes:
+        """A piece that was received, and what else has come after a pause if one was due."""
+        if len(data) >= TINY_BYTES or not data:
+            self._pieces = 0
+            return data
+        self._pieces += 1
+        if self._pieces <= TINY_PIECES:
+            return data
+        pause = FIRST_PAUSE_SECONDS * 2.0 ** min(self._pieces - TINY_PIECES - 1, 10)
+        time.sleep(max(0.0, min(pause, LONGEST_PAUSE_SECONDS, deadline - time.monotonic())))
+        pieces = [data]
+        size = len(data)
+        while size < READ_BYTES:
+            try:
+                # Each piece may be a record of TLS, and only one is read at once.
+                piece = stream.receive(READ_BYTES, 0.0)
+            except TimeoutError:
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+            size += len(piece)
+        return b"".join(pieces)
+
+
 class _PhaseClock:
     """The deadline of the current phase: it begins when the phase does, not at every read."""
 
@@ -118,6 +161,7 @@ def drive(
 ) -> None:
     """Carry a conversation through to its end. Raises what the stream raises, `TimeoutError` for a slow reader."""
     clock = _PhaseClock(deadlines)
+    dribble = _Dribble()
     while True:
         step = conversation.next_step()
         if isinstance(step, Read):
@@ -129,6 +173,8 @@ def drive(
             except TimeoutError:
                 conversation.timed_out(step.phase)
             else:
+                if step.phase is not Phase.IDLE:
+                    data = dribble.complete(data, stream, clock.deadline(step.phase))
                 conversation.receive_data(data)
         elif isinstance(step, Run):
             if step.call:
