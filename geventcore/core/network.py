@@ -196,6 +196,7 @@ class NetworkCore(Core):
         table.add(remote_methods(monitor.name, {name: getattr(monitor, name) for name in monitor.remote_methods}))
         for plugin in self.plugins:
             table.add(remote_methods(plugin.name, plugin.remote_interface()))
+            table.add(self.shared_state.in_all_processes(plugin))
 
     def ready(self) -> None:
         """Say that clients are served now; called by `_block`."""

@@ -143,6 +143,8 @@ def test_debugging_and_statistics_are_those_of_all_workers(server: LiveServer) -
     for answer in of_each(server, client, "GetConfig"):
         assert answer
     assert client.call("get_statistics")["GetConfig"][3] == WORKERS
+    # Whichever workers answer, each turns the switch of all.
+    assert [client.call("Bundler.toggle_debug") for _ in range(10)] == [True, False] * 5
     for method, position in (("set_core_debug", True), ("toggle_core_debug", False), ("set_debug", True)):
         said = server.log_text().count(f"Core: debug is now {position}")
         client.call(method, *(["true"] if method.startswith("set") else []))

@@ -83,6 +83,15 @@ def test_it_is_outdated_again_while_it_reads(servers: tuple[SmallServer, SmallSe
     assert file.table.clients == {}
 
 
+def test_debugging_a_plugin_is_the_same_in_both(servers: tuple[SmallServer, SmallServer]) -> None:
+    one, other = servers
+    for server in (one, other, other, one):
+        methods = {method.name: method for method in server.core.shared_state.in_all_processes(server.plugin("Probes"))}
+        wanted = not one.plugin("Probes").debug
+        assert methods["Probes.toggle_debug"].call(("127.0.0.1", 0), ()) is wanted
+        assert one.plugin("Probes").debug is other.plugin("Probes").debug is wanted
+
+
 def test_probes_that_one_stores_the_other_has(servers: tuple[SmallServer, SmallServer]) -> None:
     one, other = servers
     for number in range(4):
