@@ -7,12 +7,11 @@ import logging
 from geventcore.errors import ConfigError, DatabaseUnavailable, StorageError
 from geventcore.options import Settings
 from geventcore.reporting.delivery import DatabaseSink
-from geventcore.reporting.journal import JournaledSink
+from geventcore.reporting.journal import JournaledTransport
 from geventcore.reporting.retention import remove_old_reports
-from geventcore.reporting.transports import Transport, TransportContext
+from geventcore.reporting.transports import TransportContext
 from geventcore.storage.config import reporting_config
 from geventcore.storage.migration import SchemaState, require_current, schema_version
-from geventcore.storage.report_model import Interaction
 
 log = logging.getLogger(__name__)
 
@@ -31,24 +30,13 @@ def check_database(settings: Settings) -> None:
         raise ConfigError(str(err)) from err
 
 
-class DirectStore(Transport):
+class DirectStore(JournaledTransport):
     """Stores reports in the database, or in a journal while that is gone."""
 
     def __init__(self, context: TransportContext) -> None:
-        super().__init__(context)
         check_database(context.settings())
-        self._journaled = JournaledSink(
-            DatabaseSink(context.database), context, lambda: remove_old_reports(context.database(), context.settings())
+        super().__init__(
+            context,
+            DatabaseSink(context.database),
+            lambda: remove_old_reports(context.database(), context.settings()),
         )
-
-    def store(self, interaction: Interaction) -> None:
-        """See `Transport.store`."""
-        self._journaled.store(interaction)
-
-    def start(self) -> None:
-        """Store what the last server has left."""
-        self._journaled.start()
-
-    def shutdown(self) -> None:
-        """End the thread."""
-        self._journaled.shutdown()

@@ -18,7 +18,7 @@ from geventcore.reporting.format import encode
 from geventcore.reporting.options import SPOOL_LIMIT
 from geventcore.reporting.sources import SpoolSource
 from geventcore.reporting.spool import Spool
-from geventcore.reporting.transports import TransportContext
+from geventcore.reporting.transports import Transport, TransportContext
 from geventcore.storage.report_model import Interaction
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,27 @@ FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 #: For how long the end of the server waits for the thread, in seconds.
 JOIN_SECONDS = 2.0
+
+
+class JournaledTransport(Transport):
+    """A transport of the server itself, whose reports wait in a journal while there is nowhere to put them."""
+
+    def __init__(self, context: TransportContext, sink: Sink, daily: Callable[[], None] | None = None) -> None:
+        """`sink` and `daily` as for `JournaledSink`."""
+        super().__init__(context)
+        self._journaled = JournaledSink(sink, context, daily)
+
+    def store(self, interaction: Interaction) -> None:
+        """See `Transport.store`."""
+        self._journaled.store(interaction)
+
+    def start(self) -> None:
+        """Store what the last server has left."""
+        self._journaled.start()
+
+    def shutdown(self) -> None:
+        """End the thread."""
+        self._journaled.shutdown()
 
 
 class JournaledSink:

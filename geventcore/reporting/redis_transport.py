@@ -27,11 +27,11 @@ import redis
 from geventcore.errors import DatabaseUnavailable, StorageError
 from geventcore.options import Settings
 from geventcore.reporting.format import encode
-from geventcore.reporting.journal import JournaledSink
+from geventcore.reporting.journal import JournaledTransport
 from geventcore.reporting.options import REDIS_DB, REDIS_HOST, REDIS_PASSWORD, REDIS_PORT
 from geventcore.reporting.sources import Batch, Source
 from geventcore.reporting.spool import Spool
-from geventcore.reporting.transports import Transport, TransportContext
+from geventcore.reporting.transports import TransportContext
 from geventcore.storage.report_model import Interaction
 
 LIST = "bcfg2_statistics"
@@ -144,24 +144,11 @@ class RedisSource:
             return
 
 
-class RedisTransport(Transport):
+class RedisTransport(JournaledTransport):
     """Puts reports into the list, or into a journal while Redis is gone."""
 
     def __init__(self, context: TransportContext) -> None:
-        super().__init__(context)
-        self._journaled = JournaledSink(RedisSink(connect(context.settings())), context)
-
-    def store(self, interaction: Interaction) -> None:
-        """See `Transport.store`."""
-        self._journaled.store(interaction)
-
-    def start(self) -> None:
-        """Append what the last server has left."""
-        self._journaled.start()
-
-    def shutdown(self) -> None:
-        """End the thread."""
-        self._journaled.shutdown()
+        super().__init__(context, RedisSink(connect(context.settings())))
 
     @classmethod
     def make_source(cls, context: TransportContext) -> Source:

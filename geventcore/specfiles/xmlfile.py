@@ -16,7 +16,7 @@ import glob
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,6 +69,11 @@ def signature(path: Path) -> Signature:
         return signature_of(os.stat(path))
     except OSError:
         return None
+
+
+def signature_of_json(value: Sequence[int] | None) -> Signature:
+    """The same, after it has been sent as JSON."""
+    return None if value is None else (value[0], value[1], value[2])
 
 
 def signature_of(status: os.stat_result) -> Signature:

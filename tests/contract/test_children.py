@@ -9,18 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.live_server import LiveServer, LiveSite, process_tree, wait_until
+from tests.support.live_server import LiveServer, LiveSite, is_alive, process_tree, wait_until
 from tests.support.neighbours import Neighbours, assert_unharmed
 
 CHILDREN = 2
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def children_of(server: LiveServer) -> list[int]:

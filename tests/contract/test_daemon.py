@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.peers.sites import PLUGINS, free_port
-from tests.support.live_server import LiveSite, process_tree, wait_until
+from tests.support.live_server import LiveSite, is_alive, process_tree, wait_until
 
 USER = "nobody"
 
@@ -153,14 +153,6 @@ class Daemon:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
         wait_until(lambda: not any(map(is_alive, tree)), "the end of the daemon")
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and that nobody has waited for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.fixture

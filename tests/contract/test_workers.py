@@ -13,7 +13,7 @@ import pytest
 
 from tests.peers.sites import PLUGINS
 from tests.support.contract_repository import HOSTS
-from tests.support.live_server import LiveServer, LiveSite, process_tree, wait_until
+from tests.support.live_server import LiveServer, LiveSite, is_alive, process_tree, state_of, wait_until
 from tests.support.neighbours import Neighbours, assert_unharmed
 from tests.support.wire_client import Client
 
@@ -31,19 +31,6 @@ def new_site(directory: Path, plugins: tuple[str, ...] = (), **gevent: str) -> L
 def server(tmp_path: Path) -> Iterator[LiveServer]:
     with new_site(tmp_path).start() as running:
         yield running
-
-
-def state_of(task: Path) -> str:
-    """The letter that the kernel has for what a process or thread does; nothing if it does not exist."""
-    try:
-        return (task / "stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process exists and is no zombie."""
-    return state_of(Path(f"/proc/{pid}")) not in ("", "Z")
 
 
 def is_stopped(pid: int) -> bool:

@@ -96,6 +96,19 @@ def process_tree(pid: int) -> list[int]:
     return tree
 
 
+def state_of(task: Path) -> str:
+    """The letter that the kernel has for what a process or thread does; nothing if it does not exist."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    return state_of(Path(f"/proc/{pid}")) not in ("", "Z")
+
+
 class LiveSite:
     """A site below `directory`: its authority, certificates and repository are made at once.
 

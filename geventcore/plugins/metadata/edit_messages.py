@@ -13,7 +13,7 @@ from typing import Any
 from lxml import etree
 
 from geventcore.plugins.metadata.writer import Edit, Outcome
-from geventcore.specfiles.xmlfile import Signature
+from geventcore.specfiles.xmlfile import Signature, signature_of_json
 
 
 def message_of(edits: Sequence[Edit], outcome: Outcome) -> dict[str, Any]:
@@ -48,6 +48,4 @@ def of_message(message: Mapping[str, Any]) -> tuple[list[Edit], Outcome]:
 
 
 def _versions(told: Mapping[str, list[int] | None]) -> dict[Path, Signature]:
-    return {
-        Path(path): None if version is None else (version[0], version[1], version[2]) for path, version in told.items()
-    }
+    return {Path(path): signature_of_json(version) for path, version in told.items()}

@@ -33,7 +33,7 @@ from geventcore.filemonitor import EventHandler, FileAction, FileEvent
 from geventcore.plugin.context import PluginContext
 from geventcore.plugins.probes.probe_data import ProbeData
 from geventcore.specfiles.durable import GroupCommit, lock_directory, unlock_directory, write_durably
-from geventcore.specfiles.xmlfile import Signature, signature, signature_of
+from geventcore.specfiles.xmlfile import Signature, signature, signature_of, signature_of_json
 from geventcore.specfiles.xmltext import replace_illegal
 
 log = logging.getLogger(__name__)
@@ -235,8 +235,8 @@ class XMLProbeStore(EventHandler):
                     changed.append(name)
                 self._records[name] = _Record(name, probes, timestamp)
             # Else something about the file is not known here, and it is read when that is noticed.
-            if self._signature == _signature_of_message(message["before"]):
-                self._signature = _signature_of_message(message["after"])
+            if self._signature == signature_of_json(message["before"]):
+                self._signature = signature_of_json(message["after"])
         for name in changed:
             self._on_change(name)
 
@@ -253,10 +253,6 @@ class XMLProbeStore(EventHandler):
 
     def __repr__(self) -> str:
         return f"XMLProbeStore({self.path})"
-
-
-def _signature_of_message(value: list[int] | None) -> Signature:
-    return None if value is None else (value[0], value[1], value[2])
 
 
 def _write_chunks(path: Path, chunks: list[bytes]) -> os.stat_result:
