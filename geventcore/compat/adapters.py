@@ -356,6 +356,16 @@ _ADAPTERS: tuple[tuple[type, type[PluginAdapter]], ...] = (
     (plugin_interfaces.TemplateDataProvider, _TemplateDataProvider),
 )
 
+#: What learns something from clients, or works by itself; methods that can be called from outside may, too. Bcfg2 has
+#: all of that in one process, so plugins were written to keep it in memory.
+_LEARNING = (
+    plugin_interfaces.ClientRunHooks,
+    plugin_interfaces.Metadata,
+    plugin_interfaces.Probing,
+    plugin_interfaces.Statistics,
+    plugin_interfaces.Threaded,
+)
+
 _classes: dict[type[Bcfg2Plugin], type[PluginAdapter]] = {}
 
 
@@ -389,6 +399,8 @@ def _make(plugin_class: type[Bcfg2Plugin]) -> type[PluginAdapter]:
             "conflicts": tuple(plugin_class.conflicts),
             "experimental": bool(plugin_class.experimental),
             "deprecated": bool(plugin_class.deprecated),
+            "needs_one_process": issubclass(plugin_class, _LEARNING)
+            or not {*Plugin.remote_methods, *child_remote}.issuperset(remote),
             "remote_methods": remote,
             "child_remote_methods": child_remote,
         },

@@ -62,20 +62,21 @@ class StringType(ValueType[str]):
 
 
 class OptionalType(ValueType[T | None]):
-    """Another type, or nothing."""
+    """Another type, or a word that says that there is no value: by default the empty one."""
 
-    def __init__(self, inner: ValueType[T]) -> None:
+    def __init__(self, inner: ValueType[T], word: str = "") -> None:
         self._inner = inner
-        self.accepts = inner.accepts if isinstance(inner, StringType) else f"{inner.accepts}, or nothing"
+        self._word = word
+        self.accepts = inner.accepts if isinstance(inner, StringType) else f"{inner.accepts}, or {word or 'nothing'}"
         self.is_flag = inner.is_flag
         self.metavar = inner.metavar
         self.is_path = inner.is_path
 
     def parse(self, text: str) -> T | None:
-        return self._inner.parse(text) if text.strip() else None
+        return None if text.strip().lower() == self._word else self._inner.parse(text)
 
     def format(self, value: Any) -> str:
-        return "" if value is None else self._inner.format(value)
+        return self._word if value is None else self._inner.format(value)
 
 
 class BooleanType(ValueType[bool]):
@@ -398,6 +399,11 @@ class URLType(ValueType[ServerURL]):
 def optional(inner: ValueType[T]) -> ValueType[T | None]:
     """A type whose empty text means `None`."""
     return OptionalType(inner)
+
+
+def automatic(inner: ValueType[T]) -> ValueType[T | None]:
+    """A type for which ``auto`` means `None`: whoever reads it finds the value."""
+    return OptionalType(inner, "auto")
 
 
 def integer(minimum: int | None = None, maximum: int | None = None) -> ValueType[int]:

@@ -29,6 +29,8 @@ class Plugin:
         remote_methods: names of methods that can be called over XML-RPC as ``<name>.<method>``, without a caller's
             address; values that XML-RPC can carry go in and out.
         child_remote_methods: those that a parent process passes on to its children.
+        needs_one_process: whether it keeps what it learns from clients in memory only, where other processes of the
+            server would not see it. There is one process then, unless the site says how many it wants.
     """
 
     name: ClassVar[str]
@@ -38,6 +40,7 @@ class Plugin:
     creates_directory: ClassVar[bool] = True
     experimental: ClassVar[bool] = False
     deprecated: ClassVar[bool] = False
+    needs_one_process: ClassVar[bool] = False
     remote_methods: ClassVar[tuple[str, ...]] = ("toggle_debug", "set_debug")
     child_remote_methods: ClassVar[tuple[str, ...]] = ("toggle_debug", "set_debug")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from lxml import etree
 
 from tests.support.compat_site import PLUGIN_DIRECTORY, entry_of
-from tests.support.live_server import LiveServer, LiveSite, wait_until
+from tests.support.live_server import LiveServer, LiveSite, process_tree, wait_until
 from tests.support.plugin_context import write_files
 from tests.support.wire_client import Client, HTTPStatusError
 
@@ -136,6 +137,35 @@ def test_remote_methods_threads_and_faults(client: Client) -> None:
     with pytest.raises(xmlrpc.client.Fault, match="no such thing"):
         client.call("Motd.Explode")
     assert client.call("Looker.BindOne", HOST, "Path", "/slow/one")["owner"] == "motd"
+
+
+def processes_of(server: LiveServer) -> int:
+    return len(process_tree(server.pid))
+
+
+def test_plugins_that_may_learn_in_memory_have_one_process_unless_the_site_wants_more(tmp_path: Path) -> None:
+    for plugin, workers, expected in (
+        # One that takes probes, one with a thread, one with a method of its own, and a site that knows better.
+        ("legacysite.inventory.Inventory", "auto", 1),
+        ("legacysite.worker.Worker", "auto", 1),
+        ("legacysite.motd.Motd", "auto", 1),
+        ("legacysite.inventory.Inventory", "2", 3),
+    ):
+        site = make_site(tmp_path / f"{plugin}-{workers}", "gevent", ("Metadata", plugin))
+        site.options["gevent"] = {"workers": workers}
+        with site.start() as running:
+            assert processes_of(running) == expected, (plugin, workers)
+            said = [line.message for line in running.grave() if "[gevent] workers" in line.message]
+            is_held_back = workers == "auto" and len(os.sched_getaffinity(0)) > 1
+            assert [plugin.rpartition(".")[2] in line for line in said] == [True] * is_held_back
+
+
+def test_other_plugins_are_in_a_process_for_each_processor(tmp_path: Path) -> None:
+    site = make_site(tmp_path, "gevent", ("Metadata", "Bundler", "legacysite.extras.Extras"))
+    with site.start() as running:
+        processors = len(os.sched_getaffinity(0))
+        assert processes_of(running) == (1 if processors == 1 else 1 + processors)
+        assert not [line for line in running.grave() if "[gevent] workers" in line.message]
 
 
 def test_access_is_what_the_plugin_says(server: LiveServer, client: Client) -> None:

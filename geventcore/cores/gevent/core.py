@@ -8,6 +8,9 @@ names it. Nobody is turned away: what cannot be served yet waits.
 
 from __future__ import annotations
 
+import functools
+import logging
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +53,8 @@ from geventcore.rpc.driving import Admission
 from geventcore.rpc.peer import Peer
 from geventcore.tls.stream import TLSStream
 
+log = logging.getLogger(__name__)
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -88,10 +93,21 @@ class GeventCore(PreforkCore):
         self._computing: object = None
         self._computing_since = 0.0
 
-    @property
+    @functools.cached_property
     def worker_count(self) -> int:
-        """See `PreforkCore`."""
-        return self.settings[WORKERS]
+        """See `PreforkCore`. Plugins have a say, so it is asked for when they are loaded, and stays then."""
+        if (number := self.settings[WORKERS]) is not None:
+            return number
+        processors = len(os.sched_getaffinity(0))
+        hermits = [plugin.name for plugin in self.plugins if plugin.needs_one_process]
+        if hermits and processors > 1:
+            log.warning(
+                "There is one process, not %d: what %s learns from clients may be in its memory only. "
+                "[gevent] workers sets how many there are.",
+                processors,
+                ", ".join(hermits),
+            )
+        return 1 if hermits else processors
 
     @property
     def worker_timeout(self) -> float:

@@ -5,7 +5,6 @@ They stand apart from the core so that they can be shown and checked where geven
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from geventcore.options import types
@@ -14,10 +13,13 @@ from geventcore.options.option import Option
 WORKERS = Option(
     "gevent",
     "workers",
-    types.integer(1),
-    len(os.sched_getaffinity(0)),
-    "How many processes serve clients; by default as many as there are processors.\n\n"
-    "They are forked when the repository is loaded and share its memory. One that dies is replaced.",
+    types.automatic(types.integer(1)),
+    None,
+    "How many processes serve clients. With ``auto`` there are as many as processors, but only one if a plugin may "
+    "keep what it learns from clients where other processes do not see it.\n\n"
+    "They are forked when the repository is loaded and share its memory. One that dies is replaced. Plugins written "
+    "for Bcfg2 count as such if they take probes or statistics, note clients' runs, or have threads or methods of "
+    "their own; set a number if they store what they learn.",
 )
 
 WORKER_TIMEOUT = Option(
