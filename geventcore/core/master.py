@@ -104,7 +104,7 @@ class Master:
         self._numbers = 0
         self._switchboard = Switchboard()
         self._failures = dict.fromkeys(range(1, count + 1), 0)
-        self._start_at: dict[int, float] = {}
+        self._start_at = dict.fromkeys(range(1, count + 1), 0.0)
         self._to_reload: deque[int] = deque()
         self._reloading: tuple[int, float] | None = None
         self._is_reloading = False
@@ -114,8 +114,6 @@ class Master:
     def run(self) -> None:
         """Start the workers and keep them until the server is told to end. `CoreInitError` if one cannot start."""
         try:
-            for slot in range(1, self._count + 1):
-                self._start(slot)
             while self._workers or (self._ending_until is None and self._start_at):
                 self._wait()
                 self._handle_signals()
@@ -230,7 +228,7 @@ class Master:
 
     def _ready(self, worker: Worker) -> None:
         worker.is_ready = True
-        if not self._was_ready and all(worker.is_ready for worker in self._workers.values()):
+        if not self._was_ready and sum(worker.is_ready for worker in self._workers.values()) == self._count:
             self._was_ready = True
             self._server.all_ready()
         elif self._was_ready:
@@ -273,7 +271,8 @@ class Master:
 
     def _look_around(self) -> None:
         now = time.monotonic()
-        for slot in [slot for slot, moment in self._start_at.items() if moment <= now]:
+        # One at a time, so that the server can be told to end while it starts.
+        for slot in [slot for slot, moment in self._start_at.items() if moment <= now][:1]:
             del self._start_at[slot]
             self._start(slot)
         self._reload_next(now)

@@ -216,3 +216,19 @@ def test_workers_that_cannot_serve_stop_the_start(tmp_path: Path) -> None:
         assert server.wait() == 1
         assert "before it was ready" in server.log_text()
         assert not any(is_alive(pid) for pid in process_tree(server.pid)[1:])
+
+
+def test_a_server_can_be_told_to_end_while_its_workers_start(tmp_path: Path) -> None:
+    workers = 1000
+    with new_site(tmp_path, workers=str(workers)).launch() as server:
+        wait_until(lambda: len(workers_of(server)) >= 2, "the first workers")
+        server.signal(signal.SIGTERM)
+        seen = []
+
+        def is_over() -> bool:
+            seen.append(len(process_tree(server.pid)))
+            return server.process.process.poll() is not None
+
+        wait_until(is_over, "the end of the server")
+        assert server.process.process.returncode == 0
+        assert max(seen) < workers / 2

@@ -10,10 +10,13 @@ from typing import Any
 from geventcore.options import types
 from geventcore.options.option import Option
 
+#: Nobody has as many processors; more would only be a typing error that keeps the machine busy.
+MOST_WORKERS = 1024
+
 WORKERS = Option(
     "gevent",
     "workers",
-    types.automatic(types.integer(1)),
+    types.automatic(types.integer(1, MOST_WORKERS)),
     None,
     "How many processes serve clients. With ``auto`` there are as many as processors, but only one if a plugin may "
     "keep what it learns from clients where other processes do not see it.\n\n"
