@@ -16,7 +16,7 @@ from geventcore.core.admin_options import ADMIN_OPTIONS, LISTEN, AdminAddress, p
 from geventcore.core.admin_sockets import addresses_to_try
 from geventcore.errors import GeventcoreError
 from geventcore.metrics.exposition import parse
-from geventcore.metrics.snapshot import Sample
+from geventcore.metrics.families import Sample
 from geventcore.metrics.summary import Summary, summarise
 from geventcore.options import LoadedSettings
 

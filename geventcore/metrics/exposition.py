@@ -9,8 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from geventcore.metrics.families import definitions
-from geventcore.metrics.snapshot import Sample
+from geventcore.metrics.families import Sample, definitions
 
 
 class _Samples(Collector):

@@ -1,26 +1,26 @@
 """What a metric is: a family of values, one for each combination of labels.
 
-The values are those of prometheus_client. Finding the value of some labels there costs as much as counting does, so a
-family keeps what it has found. A measurement takes about a microsecond (docs: design/metrics, "Cost").
+Every request counts some twenty times, so a count is one look-up and one addition (docs: design/metrics, "Cost").
+There is no lock: CPython gives way to another thread at calls and loops, and between reading a number from a list and
+putting the sum back there is neither.
 
 A process that is forked off to serve begins at zero (`reset_all`): what its parent has counted is the parent's.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.utils import floatToGoString
 
-#: All families. Not the library's default one, which also has values that make no sense added up over processes.
-REGISTRY = CollectorRegistry()
+#: Name, labels in their order, value.
+Sample = tuple[str, tuple[tuple[str, str], ...], float]
 
 #: Upper bounds in seconds. The cheapest call takes less than a millisecond, and a client gives up after 90 seconds.
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 90.0)
-
-MetricT = TypeVar("MetricT", Counter, Gauge, Histogram)
 
 
 @dataclass(frozen=True)
@@ -42,81 +42,100 @@ class Definition:
     merging: str = "sum"
 
 
-class Family(Generic[MetricT]):
-    """The values of one metric, by the values of its labels in their order."""
+class Family:
+    """The values of one metric. By the values of its labels, in their order, it has a cell: a list of numbers."""
 
-    def __init__(self, definition: Definition, metric: MetricT) -> None:
+    def __init__(self, definition: Definition, size: int) -> None:
         self.definition = definition
-        self._metric: MetricT = metric
-        self._children: dict[tuple[str, ...], MetricT] = {}
-
-    def _child(self, labels: tuple[str, ...]) -> MetricT:
-        child = self._children.get(labels)
-        if child is None:
-            child = self._metric.labels(*labels) if labels else self._metric
-            self._children[labels] = child
-        return child
+        self._size = size
+        self._cells: dict[tuple[str, ...], list[float]] = {}
+        self.reset()
+        _families.append(self)
 
     def reset(self) -> None:
         """Forget all values."""
-        self._children.clear()
-        if self.definition.labels:
-            self._metric.clear()
+        self._cells.clear()
+        if not self.definition.labels:
+            self._new_cell(())
+
+    def samples(self) -> list[Sample]:
+        """All values of now."""
+        names = self.definition.labels
+        found: list[Sample] = []
+        for labels, cell in list(self._cells.items()):
+            found += self._samples_of(tuple(zip(names, labels, strict=True)), cell)
+        return found
+
+    def _samples_of(self, labels: tuple[tuple[str, str], ...], cell: Sequence[float]) -> list[Sample]:
+        return [(self.definition.name, labels, cell[0])]
+
+    def _new_cell(self, labels: tuple[str, ...]) -> list[float]:
+        if len(labels) != len(self.definition.labels):
+            raise ValueError(f"{self.definition.name} has the labels {self.definition.labels}, not {labels}")
+        # Another thread may have made it meanwhile.
+        return self._cells.setdefault(labels, [0.0] * self._size)
 
 
-class CounterFamily(Family[Counter]):
+class CounterFamily(Family):
     """Counts that only grow."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:
         """`name` is without ``_total``, which the text adds."""
-        definition = Definition(name, "counter", help, tuple(labels))
-        super().__init__(definition, Counter(name, help, definition.labels, registry=REGISTRY))
-        _families.append(self)
+        super().__init__(Definition(name, "counter", help, tuple(labels)), 1)
 
     def inc(self, *labels: str, by: float = 1.0) -> None:
         """Count something, or several."""
-        self._child(labels).inc(by)
+        cell = self._cells.get(labels) or self._new_cell(labels)
+        cell[0] += by
 
-    def reset(self) -> None:
-        """Forget all values."""
-        super().reset()
-        if not self.definition.labels:
-            self._metric.reset()
+    def _samples_of(self, labels: tuple[tuple[str, str], ...], cell: Sequence[float]) -> list[Sample]:
+        return [(f"{self.definition.name}_total", labels, cell[0])]
 
 
-class GaugeFamily(Family[Gauge]):
+class GaugeFamily(Family):
     """Values of now."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str] = (), merging: str = "sum") -> None:
-        definition = Definition(name, "gauge", help, tuple(labels), merging)
-        super().__init__(definition, Gauge(name, help, definition.labels, registry=REGISTRY))
-        _families.append(self)
+        super().__init__(Definition(name, "gauge", help, tuple(labels), merging), 1)
 
     def set(self, value: float, *labels: str) -> None:
         """Replace a value."""
-        self._child(labels).set(value)
-
-    def reset(self) -> None:
-        """Forget all values."""
-        super().reset()
-        if not self.definition.labels:
-            self._metric.set(0)
+        cell = self._cells.get(labels) or self._new_cell(labels)
+        cell[0] = float(value)
 
 
-class HistogramFamily(Family[Histogram]):
+class HistogramFamily(Family):
     """Durations, counted by how long they were. There is at least one label."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str], bounds: Sequence[float] = SECONDS) -> None:
-        definition = Definition(name, "histogram", help, tuple(labels))
-        super().__init__(definition, Histogram(name, help, definition.labels, registry=REGISTRY, buckets=bounds))
-        _families.append(self)
+        # A cell has the number of durations up to each bound and above the bound before, of longer ones, and their sum.
+        super().__init__(Definition(name, "histogram", help, tuple(labels)), len(bounds) + 2)
+        self._bounds = bounds
+        self._bound_texts = [*map(floatToGoString, bounds), "+Inf"]
 
     def observe(self, seconds: float, *labels: str) -> None:
         """Count one duration."""
-        self._child(labels).observe(seconds)
+        cell = self._cells.get(labels) or self._new_cell(labels)
+        cell[bisect_left(self._bounds, seconds)] += 1
+        cell[-1] += seconds
+
+    def _samples_of(self, labels: tuple[tuple[str, str], ...], cell: Sequence[float]) -> list[Sample]:
+        name = self.definition.name
+        *counts, total = cell
+        up_to = list(accumulate(counts))
+        buckets: list[Sample] = [
+            (f"{name}_bucket", (*labels, ("le", bound)), count)
+            for bound, count in zip(self._bound_texts, up_to, strict=True)
+        ]
+        return [*buckets, (f"{name}_count", labels, up_to[-1]), (f"{name}_sum", labels, total)]
 
 
-_families: list[CounterFamily | GaugeFamily | HistogramFamily] = []
+_families: list[Family] = []
+
+
+def families() -> Sequence[Family]:
+    """Every family, in the order of their definition."""
+    return _families
 
 
 def definitions() -> list[Definition]:

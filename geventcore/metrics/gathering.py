@@ -22,8 +22,8 @@ from typing import Any
 
 from geventcore.errors import GeventcoreError
 from geventcore.metrics.definitions import PROCESSES
-from geventcore.metrics.families import Definition, definitions
-from geventcore.metrics.snapshot import Sample, Sampler, Snapshot, is_running
+from geventcore.metrics.families import Definition, Sample, definitions
+from geventcore.metrics.snapshot import Sampler, Snapshot, is_running
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from geventcore.metrics.families import REGISTRY
+from geventcore.metrics.families import Sample, families
 from geventcore.metrics.process import start_ticks
-
-#: Name, labels in their order, value.
-Sample = tuple[str, tuple[tuple[str, str], ...], float]
 
 
 @dataclass(frozen=True)
@@ -75,11 +72,5 @@ class Sampler:
     def _take(self) -> Snapshot:
         for refresh in self._refreshers:
             refresh()
-        samples: dict[str, list[Sample]] = {}
-        for metric in REGISTRY.collect():
-            samples[metric.name] = [
-                (sample.name, tuple(sample.labels.items()), sample.value)
-                for sample in metric.samples
-                if not sample.name.endswith("_created")
-            ]
+        samples = {family.definition.name: family.samples() for family in families()}
         return Snapshot(process_name(), time.monotonic(), samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from geventcore.metrics.snapshot import Sample
+from geventcore.metrics.families import Sample
 
 
 @dataclass(frozen=True)

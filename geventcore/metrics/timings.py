@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 
@@ -39,39 +38,47 @@ def merged(snapshots: Iterable[Mapping[str, Sequence[float | int]]]) -> dict[str
 
 
 class Timings:
-    """Durations by name; may be used from any thread."""
+    """Durations by name; may be used from any thread (for why there is no lock see `geventcore.metrics.families`)."""
 
     def __init__(self) -> None:
         self._timings: dict[str, Timing] = {}
-        self._lock = threading.Lock()
 
     def add(self, name: str, seconds: float) -> None:
         """Count one duration."""
-        with self._lock:
-            timing = self._timings.get(name)
-            if timing is None:
-                self._timings[name] = Timing(seconds, seconds, seconds, 1)
-                return
-            timing.minimum = min(timing.minimum, seconds)
-            timing.maximum = max(timing.maximum, seconds)
-            timing.total += seconds
-            timing.count += 1
+        timing = self._timings.get(name)
+        if timing is None:
+            timing = self._timings.setdefault(name, Timing(seconds, seconds, 0.0, 0))
+        if seconds < timing.minimum:
+            timing.minimum = seconds
+        if seconds > timing.maximum:
+            timing.maximum = seconds
+        timing.total += seconds
+        timing.count += 1
 
-    @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
+    def measure(self, name: str) -> AbstractContextManager[None]:
         """Count how long the block takes, also if it raises."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.add(name, time.perf_counter() - start)
+        return _Measurement(self, name)
 
     def clear(self) -> None:
         """Forget everything."""
-        with self._lock:
-            self._timings.clear()
+        self._timings.clear()
 
     def snapshot(self) -> dict[str, list[float | int]]:
         """Name -> ``[minimum, maximum, mean, count]``."""
-        with self._lock:
-            return {name: timing.as_list() for name, timing in self._timings.items()}
+        # A name is there an instant before its first duration is counted.
+        return {name: timing.as_list() for name, timing in list(self._timings.items()) if timing.count}
+
+
+class _Measurement:
+    """A block that is timed."""
+
+    def __init__(self, timings: Timings, name: str) -> None:
+        self._timings = timings
+        self._name = name
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._timings.add(self._name, time.perf_counter() - self._start)

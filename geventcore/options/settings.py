@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from geventcore.errors import ConfigError
@@ -86,8 +86,10 @@ class LoadedSettings:
         self._sources = sources
         self._files = files
         self._warnings = list(warnings)
-        # Options may be made for one use ("the config of the CA that this file names"); they must not be kept alive.
-        self._values: WeakKeyDictionary[Option[Any], Any] = WeakKeyDictionary()
+        # Options that nobody was told of may be made for one use ("the config of the CA that this file names"); they
+        # must not be kept alive. Values of the others are looked up in every request.
+        self._values: dict[Option[Any], Any] = {}
+        self._values_of_others: WeakKeyDictionary[Option[Any], Any] = WeakKeyDictionary()
 
     @classmethod
     def read(cls, sources: Sources, options: OptionSet) -> LoadedSettings:
@@ -119,10 +121,17 @@ class LoadedSettings:
         Raises `ConfigError` if its text is not what the option accepts.
         """
         try:
-            value = self._values[option]
+            value: T = self._values[option]
         except KeyError:
-            value = self._values[option] = self._value(option)
-        return cast("T", value)
+            value = self._look_up(option)
+        return value
+
+    def _look_up(self, option: Option[T]) -> T:
+        values = self._values if option in self.options else self._values_of_others
+        if option not in values:
+            values[option] = self._value(option)
+        value: T = values[option]
+        return value
 
     def _value(self, option: Option[Any]) -> Any:
         if option in self._sources.overrides:
@@ -223,7 +232,7 @@ class LoadedSettings:
         settings stay as they are.
         """
         fresh = LoadedSettings.read(self._sources, self.options)
-        fresh.check([*self.options, *(option for option in list(self._values) if option not in self.options)])
+        fresh.check([*self.options, *list(self._values_of_others)])
         return fresh
 
     def with_values(self, values: Mapping[Option[Any], Any]) -> LoadedSettings:

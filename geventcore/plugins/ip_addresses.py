@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from geventcore.plugin.interfaces import Address
 
@@ -11,6 +12,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _LOOPBACK = frozenset({ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")})
 
 
+@lru_cache(maxsize=4096)
 def parse_address(text: str) -> IPAddress | None:
     """An address without its scope, IPv4 addresses inside IPv6 as IPv4; None if the text is no address."""
     try:

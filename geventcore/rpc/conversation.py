@@ -40,7 +40,7 @@ class Phase(Enum):
     BODY = "the rest of a request's body"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Read:
     """Wait for bytes.
 
@@ -54,7 +54,7 @@ class Read:
     expected: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Run:
     """Do work that may block.
 
@@ -67,7 +67,7 @@ class Run:
     call: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Write:
     """Send buffers."""
 
@@ -140,8 +140,8 @@ class Conversation:
 
     @property
     def _is_answering(self) -> bool:
-        """Whether the bytes that are written are an answer, and not leave to send a body."""
-        return self._is_writing and self._head is None
+        """Whether the bytes that are written, if any are, are an answer and not leave to send a body."""
+        return self._head is None
 
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``b""`` if the peer has closed."""
@@ -160,7 +160,7 @@ class Conversation:
 
     def next_step(self) -> Step:
         """What to do now."""
-        if self._is_answering:
+        if self._is_writing and self._is_answering:
             self._clock.end("write")
         while not self._steps:
             try:
@@ -171,7 +171,7 @@ class Conversation:
                 self._respond(refusal(err.status), keep_alive=False)
         step = self._steps.pop(0)
         self._is_writing = isinstance(step, Write)
-        if self._is_answering:
+        if self._is_writing and self._is_answering:
             self._clock.begin_anew()
         return step
 

@@ -144,12 +144,15 @@ class TLSStream:
                 # Only sends close_notify; few clients answer it, and nobody needs the answer.
                 self._complete(SSL.Connection.shutdown, deadline)
             self._state = _State.ENDED
-        if self._state is not _State.CLOSED:
+        if self._state is _State.CLOSED:
+            return
+        try:
+            if peer_is_sending or self._sock.recv(1):
+                self._sock.shutdown(socket.SHUT_WR)
+                self._discard_input(min(deadline, monotonic() + LINGER_SECONDS))
+        except OSError:
             # BlockingIOError, the usual case, says that nothing lies there.
-            with suppress(OSError):
-                if peer_is_sending or self._sock.recv(1):
-                    self._sock.shutdown(socket.SHUT_WR)
-                    self._discard_input(min(deadline, monotonic() + LINGER_SECONDS))
+            return
 
     def abort(self) -> None:
         """End the connection at once; whoever waits on it sees the end. May be called by any thread."""
@@ -160,8 +163,10 @@ class TLSStream:
         """Free the socket and all memory, without another word to the peer. May be repeated; never raises."""
         self._state = _State.CLOSED
         self._connection = None
-        with suppress(OSError):
+        try:
             self._sock.close()
+        except OSError:
+            return
 
     @property
     def peer_identity(self) -> PeerIdentity | None:

@@ -13,12 +13,12 @@ import math
 import resource
 import socket
 import time
+from _socket import socket as plain_socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import gevent
-import gevent.socket
 from gevent.event import Event
 
 from geventcore.core.proxies import endpoint
@@ -35,6 +35,9 @@ PAUSE_SECONDS = 0.25
 QUIET_SECONDS = 2.0
 #: That there are no places or descriptors is told once in this time, in seconds.
 COMPLAINT_SECONDS = 60.0
+
+#: What libev calls it when there is something to read, or to accept.
+READ = 1
 
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -137,7 +140,7 @@ class Acceptor:
         self, listeners: Sequence[socket.socket], places: Places, serve: Callable[[socket.socket, Any, Place], None]
     ) -> None:
         """`serve` is called with the socket, the peer's address and its place; it closes the socket."""
-        self._listeners = [_cooperative(sock) for sock in listeners]
+        self._listeners = listeners
         self._places = places
         self._serve = serve
         self._greenlets: list[gevent.Greenlet[..., None]] = []
@@ -154,29 +157,43 @@ class Acceptor:
         for listener in self._listeners:
             listener.close()
 
-    def _accept(self, listener: gevent.socket.socket) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         accepted = 0
-        while True:
-            if self._places.is_full:
-                self._pause("all places for connections are taken", logging.INFO)
-                continue
-            try:
-                sock, address = listener.accept()
-            except OSError as err:
-                if err.errno in _NO_DESCRIPTORS:
-                    self._pause(str(err.strerror), logging.WARNING)
+        hub = gevent.get_hub()
+        family = int(listener.family)
+        plain = _plain_socket(family, listener.fileno())
+        plain.setblocking(False)
+        watcher = hub.loop.io(plain.fileno(), READ)
+        try:
+            while True:
+                if self._places.is_full:
+                    self._pause("all places for connections are taken", logging.INFO)
+                    continue
+                try:
+                    descriptor, address = plain._accept()
+                except BlockingIOError:
+                    hub.wait(watcher)
+                except OSError as err:
+                    if err.errno in _NO_DESCRIPTORS:
+                        self._pause(str(err.strerror), logging.WARNING)
+                    else:
+                        # The peer is gone already.
+                        log.debug("nothing accepted: %s", err)
+                        gevent.sleep(0)
                 else:
-                    # The peer is gone already.
-                    log.debug("nothing accepted: %s", err)
-                    gevent.sleep(0)
-                continue
-            if self._is_pausing:
-                self._is_pausing = False
-                log.info("Connections are accepted again, %d are open", len(self._places))
-            gevent.spawn(self._serve_one, sock, address, self._places.take(str(endpoint(address)[0])))
-            accepted += 1
-            if accepted % BATCH == 0:
-                gevent.sleep(0)
+                    self._accepted(_plain_socket(family, descriptor), address)
+                    accepted += 1
+                    if accepted % BATCH == 0:
+                        gevent.sleep(0)
+        finally:
+            watcher.close()
+            plain.detach()
+
+    def _accepted(self, sock: socket.socket, address: Any) -> None:
+        if self._is_pausing:
+            self._is_pausing = False
+            log.info("Connections are accepted again, %d are open", len(self._places))
+        gevent.spawn(self._serve_one, sock, address, self._places.take(str(endpoint(address)[0])))
 
     def _serve_one(self, sock: socket.socket, address: Any, place: Place) -> None:
         try:
@@ -194,10 +211,8 @@ class Acceptor:
         self._places.wait_for_change(PAUSE_SECONDS)
 
 
-def _cooperative(sock: socket.socket) -> gevent.socket.socket:
-    """The same listening socket as gevent's class, whether or not the standard library is patched: its `accept` lets
-    others go on while it waits."""
-    if not isinstance(sock, gevent.socket.socket):
-        sock = gevent.socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
-    sock.setblocking(True)
-    return sock
+def _plain_socket(family: int, descriptor: int) -> Any:
+    """A socket of the class in C that the standard library's and gevent's are made of. One of these, which every
+    connection would have to make and to close, costs several times as much, and nobody waits on it but a
+    `GreenletWaiter`."""
+    return plain_socket(family, socket.SOCK_STREAM, 0, descriptor)

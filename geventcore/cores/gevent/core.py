@@ -13,8 +13,8 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import gevent
@@ -175,14 +175,9 @@ class GeventCore(PreforkCore):
         elif isinstance(connection, TLSStream):
             place.quiet = lambda: None if connection.has_begun else connection
 
-    @contextmanager
-    def admission(self, peer: Peer, stream: TLSStream) -> Iterator[Admission]:
+    def admission(self, peer: Peer, stream: TLSStream) -> AbstractContextManager[Admission]:
         """See `NetworkCore.admission`."""
-        admission = ConnectionAdmission(self._slots, self._uploads, self._trees, self._answers, peer, stream)
-        try:
-            yield admission
-        finally:
-            admission.close()
+        return ConnectionAdmission(self._slots, self._uploads, self._trees, self._answers, peer, stream)
 
     # -- for plugins
 

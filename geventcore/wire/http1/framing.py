@@ -78,8 +78,11 @@ class Message:
 
 def header_value(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
     """The value of a header by its lower-case name; a repeated header's values are joined by commas."""
-    values = [value for key, value in headers if key == name]
-    return ", ".join(values) if values else None
+    values = None
+    for key, value in headers:
+        if key == name:
+            values = value if values is None else f"{values}, {value}"
+    return values
 
 
 def list_items(value: str | None) -> Iterator[str]:
@@ -92,7 +95,10 @@ def list_items(value: str | None) -> Iterator[str]:
 
 def keeps_alive(version: str, headers: tuple[tuple[str, str], ...]) -> bool:
     """Whether the sender will use the connection again."""
-    options = set(list_items(header_value(headers, "connection")))
+    value = header_value(headers, "connection")
+    if value is None:
+        return version == "1.1"
+    options = set(list_items(value))
     return "close" not in options and (version == "1.1" or "keep-alive" in options)
 
 

@@ -166,7 +166,7 @@ def _read_head(raw: bytes, limits: HTTPLimits) -> RequestHead:
     if version is None:
         raise MessageError(f"HTTP/{line[1].decode()} is not supported", 505)
     method, target, headers = parse_request_head(raw)
-    hosts = sum(name == "host" for name, _ in headers)
+    hosts = [name for name, _ in headers].count("host")
     if hosts > 1 or (version == "1.1" and not hosts):
         raise MessageError(f"there must be one Host header, not {hosts}")
     chunked = _is_chunked(version, headers)
@@ -198,7 +198,10 @@ def _is_chunked(version: str, headers: tuple[tuple[str, str], ...]) -> bool:
 
 
 def _expects_continue(version: str, headers: tuple[tuple[str, str], ...]) -> bool:
-    expected = set(list_items(header_value(headers, "expect")))
+    value = header_value(headers, "expect")
+    if value is None:
+        return False
+    expected = set(list_items(value))
     if version == "1.0" or not expected:
         return False  # the RFC has a server ignore what HTTP/1.0 clients expect
     if expected != {"100-continue"}:
