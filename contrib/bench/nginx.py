@@ -38,7 +38,7 @@ from tests.repositories.generate import Shape, generate
 
 HOST = "127.0.0.1"
 PASSWORD = "benchmark"
-BODY = dump_string_response(DOCUMENT)
+BODY = dump_string_response(DOCUMENT.data)
 
 _ONE_WORKER = {"gevent": {"workers": "1"}}
 

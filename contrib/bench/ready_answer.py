@@ -9,7 +9,7 @@ from geventcore.rpc.methods import XMLText
 
 #: What a configuration of medium size looks like, 200 KB of it.
 _ENTRY = b'<Path type="file" name="/etc/service.d/%04d.conf" owner="root" group="root" mode="0644">content</Path>\n'
-DOCUMENT = b"<Configuration>" + b"".join(_ENTRY % number for number in range(2000)) + b"</Configuration>"
+DOCUMENT = XMLText(b"<Configuration>" + b"".join(_ENTRY % number for number in range(2000)) + b"</Configuration>")
 
 
 class ReadyAnswer(Plugin):
@@ -20,4 +20,4 @@ class ReadyAnswer(Plugin):
 
     def get(self) -> XMLText:
         """The document."""
-        return XMLText(DOCUMENT)
+        return DOCUMENT

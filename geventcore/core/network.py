@@ -17,6 +17,7 @@ import socket
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 from geventcore.core import daemon
@@ -345,15 +346,7 @@ class NetworkCore(Core):
 
     def deadlines(self) -> Deadlines:
         """How long each phase of a new connection may last."""
-        settings = self.settings
-        seconds = settings[REQUEST_TIMEOUT]
-        return Deadlines(
-            handshake=settings[HANDSHAKE_TIMEOUT],
-            idle=settings[IDLE_TIMEOUT],
-            head=seconds,
-            body=seconds,
-            write=seconds,
-        )
+        return _deadlines(self.settings)
 
     def new_conversation(self, peer: Peer) -> Conversation:
         """The server's side of a new connection, once it is known who is at the other end."""
@@ -361,7 +354,7 @@ class NetworkCore(Core):
         return Conversation(
             self.service,
             peer,
-            HTTPLimits(body_bytes=settings[MAX_BODY]),
+            _http_limits(settings),
             gzip_level=settings[GZIP_LEVEL],
             may_continue=lambda: not self._draining,
         )
@@ -430,6 +423,26 @@ class NetworkCore(Core):
         finally:
             stream.close()
             self.untrack(stream)
+
+
+# Every connection asks for these two, and settings change only when they are replaced.
+
+
+@lru_cache(maxsize=1)
+def _deadlines(settings: LoadedSettings) -> Deadlines:
+    seconds = settings[REQUEST_TIMEOUT]
+    return Deadlines(
+        handshake=settings[HANDSHAKE_TIMEOUT],
+        idle=settings[IDLE_TIMEOUT],
+        head=seconds,
+        body=seconds,
+        write=seconds,
+    )
+
+
+@lru_cache(maxsize=1)
+def _http_limits(settings: LoadedSettings) -> HTTPLimits:
+    return HTTPLimits(body_bytes=settings[MAX_BODY])
 
 
 def loss_level(in_handshake: bool) -> int:

@@ -19,8 +19,11 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 _MARK = "_exposed_as"
 
 
-class XMLText(bytes):
+@dataclass(frozen=True)
+class XMLText:
     """A result that is an XML document in ASCII: it is sent as it is, without looking for what XML cannot hold."""
+
+    data: bytes
 
 
 def exposed(name: str) -> Callable[[FunctionT], FunctionT]:

@@ -165,7 +165,7 @@ class Service:
             return "fault", xmlrpc.dump_fault(_fault_code(err), str(err))
         try:
             if isinstance(result, XMLText):
-                return "ok", xmlrpc.dump_string_response(result)
+                return "ok", xmlrpc.dump_string_response(result.data)
             if isinstance(result, list | tuple | dict | set) and len(result) > LARGE_RESULT:
                 dumped: bytes = self._offload(xmlrpc.dump_response, result)
                 return "ok", dumped
