@@ -56,7 +56,7 @@ def client_run(core: Core, run: dict[str, Any]) -> dict[str, Any]:
     if "version" in run:
         attempt(result, "version_fault", methods.declare_version, ADDRESS, run["version"])
     if "probes" in run or "probe_names" in run:
-        probes = methods.get_probes(ADDRESS)
+        probes = methods.get_probes(ADDRESS).data
         result["probes"] = probes.decode()
         result["probe_names"] = [f"{probe.get('source')}:{probe.get('name')}" for probe in etree.fromstring(probes)]
     if "probe_data" in run:
@@ -66,9 +66,9 @@ def client_run(core: Core, run: dict[str, Any]) -> dict[str, Any]:
     if "config" in run or run.get("config_fault"):
         config = attempt(result, "config_fault", methods.get_config, ADDRESS)
         if config is not None:
-            result["config"] = config.decode("ascii")
+            result["config"] = config.data.decode("ascii")
             again = methods.get_config(ADDRESS)
-            if not config == again == etree.tostring(core.build_configuration(run["hostname"])):
+            if not config.data == again.data == etree.tostring(core.build_configuration(run["hostname"])):
                 raise AssertionError(f"{run['hostname']} gets one configuration now and another one then")
     core.handle_file_events()
     metadata = attempt(result, "metadata_fault", methods.client_metadata, ADDRESS)
