@@ -20,7 +20,7 @@ from geventcore.metrics.definitions import CACHE_REQUESTS
 from geventcore.metrics.timings import Timings
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup
 from geventcore.plugin.interfaces import Connector, MetadataSource
-from geventcore.render.guard import log_failure, measured
+from geventcore.render.guard import log_failure, measured, plugin_name
 
 log = logging.getLogger(__name__)
 
@@ -41,20 +41,17 @@ def build_metadata(
     What a connector raises ends the build: a configuration without its groups would be a wrong one.
     """
     with timings.measure(f"{statistics_name}:build_metadata"):
-        metadata = source.get_initial_metadata(hostname)
+        with measured(source, "get_initial_metadata"):
+            metadata = source.get_initial_metadata(hostname)
         for connector in connectors:
             # Also without new groups: the source may have a default for who is in none.
             source.merge_additional_groups(metadata, _groups_of(connector, metadata, source))
         for connector in connectors:
             with _failure_logged(connector, "get_additional_data", metadata):
                 data = connector.get_additional_data(metadata)
-            source.merge_additional_data(metadata, _name(connector), data)
+            source.merge_additional_data(metadata, plugin_name(connector), data)
         metadata.query = source.query
         return metadata
-
-
-def _name(connector: Connector) -> str:
-    return str(getattr(connector, "name", type(connector).__name__))
 
 
 @contextmanager
@@ -73,7 +70,7 @@ def _groups_of(connector: Connector, metadata: ClientMetadata, source: MetadataS
     with _failure_logged(connector, "get_additional_groups", metadata):
         for group in connector.get_additional_groups(metadata):
             if isinstance(group, MetadataGroup):
-                source.register_dynamic_group(group, _name(connector))
+                source.register_dynamic_group(group, plugin_name(connector))
                 names.append(group.name)
             else:
                 names.append(group)

@@ -13,6 +13,7 @@ from geventcore.options.common import ENCODING
 from geventcore.options.settings import LoadedSettings
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import MetadataSource
+from geventcore.render.bind_times import BindTimes
 
 if TYPE_CHECKING:
     from geventcore.core.base import Core
@@ -74,7 +75,11 @@ class CorePluginContext:
         self._core.shared_state.expire_metadata(hostname)
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
-        self._core.binder.bind(entry, metadata)
+        times = BindTimes()
+        try:
+            self._core.binder.bind(entry, metadata, times)
+        finally:
+            times.count()
 
     def build_configuration(self, hostname: str) -> etree._Element:
         return self._core.build_configuration(hostname)

@@ -74,7 +74,11 @@ METHOD_SECONDS = HistogramFamily(
 STEP_SECONDS = HistogramFamily(
     "geventcore_render_step_seconds", "How long the steps of building a configuration took.", ["step"]
 )
-PLUGIN_SECONDS = CounterFamily("geventcore_plugin_seconds", "Time in calls of plugins, in seconds.", ["plugin", "hook"])
+PLUGIN_SECONDS = CounterFamily(
+    "geventcore_plugin_seconds",
+    "Time in calls of plugins, in seconds; binding is the hook bind_entry.",
+    ["plugin", "hook"],
+)
 PLUGIN_CALLS = CounterFamily("geventcore_plugin_calls", "Calls of plugins.", ["plugin", "hook"])
 PLUGIN_FAILURES = CounterFamily(
     "geventcore_plugin_failures", "Calls of plugins that raised an exception.", ["plugin", "hook"]

@@ -22,6 +22,8 @@ from geventcore.metrics.timings import Timings
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import Binder as EntryBinder
 from geventcore.plugin.interfaces import Generator
+from geventcore.render.bind_times import BindTimes
+from geventcore.render.guard import plugin_name
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +31,6 @@ NO_GENERATOR = "no matching generator"
 
 #: Tag -> the generators that have a table for it, with that table.
 _Tables = dict[str, list[tuple[Generator, Mapping[str, EntryBinder]]]]
-
-
-def _name(generator: Generator) -> str:
-    return str(getattr(generator, "name", type(generator).__name__))
 
 
 def _are_same(ones: _Tables, others: _Tables) -> bool:
@@ -79,12 +77,12 @@ class Binder:
                 tables.setdefault(tag, []).append((generator, table))
         return tables
 
-    def bind(self, entry: etree._Element, metadata: ClientMetadata) -> None:
+    def bind(self, entry: etree._Element, metadata: ClientMetadata, times: BindTimes) -> None:
         """Bind an entry in place; `PluginExecutionError`, or what a generator raises, if it cannot be bound."""
-        if entry.get("altsrc") is not None and self._bind_alternative(entry, metadata):
+        if entry.get("altsrc") is not None and self._bind_alternative(entry, metadata, times):
             return
-        _, bind, _ = self.find(entry, entry.tag, entry.get("name", ""), metadata)
-        bind(entry, metadata)
+        generator, bind, _ = self.find(entry, entry.tag, entry.get("name", ""), metadata)
+        times.bind(generator, bind, entry, metadata)
 
     def find(
         self, entry: etree._Element, tag: str, name: str, metadata: ClientMetadata
@@ -99,10 +97,10 @@ class Binder:
             generator, table = found[0]
             return generator, table[name], False
         if found:
-            self._fail(entry, [_name(generator) for generator, _ in found])
+            self._fail(entry, [plugin_name(generator) for generator, _ in found])
         willing = [generator for generator in self._generators if generator.handles_entry(entry, metadata)]
         if len(willing) != 1:
-            self._fail(entry, [_name(generator) for generator in willing])
+            self._fail(entry, [plugin_name(generator) for generator in willing])
         generator = willing[0]
         return generator, functools.partial(self._bind_measured, generator), True
 
@@ -116,7 +114,7 @@ class Binder:
         entry.set("failure", failure)
         raise PluginExecutionError(f"{failure} for {entry.tag}:{entry.get('name')}")
 
-    def _bind_alternative(self, entry: etree._Element, metadata: ClientMetadata) -> bool:
+    def _bind_alternative(self, entry: etree._Element, metadata: ClientMetadata, times: BindTimes) -> bool:
         """Bind under the name in ``altsrc``; on failure the entry is as before, without ``altsrc``."""
         alternative = entry.attrib.pop("altsrc")
         before = dict(entry.items())
@@ -125,7 +123,7 @@ class Binder:
         entry.set("name", alternative)
         entry.set("realname", name)
         try:
-            self.bind(entry, metadata)
+            self.bind(entry, metadata, times)
         except Exception as err:  # noqa: BLE001 - whatever the alternative raised, the entry has a source of its own
             log.warning(
                 "%s: %s:%s cannot be taken from altsrc %s: %s", metadata.hostname, entry.tag, name, alternative, err

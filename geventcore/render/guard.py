@@ -14,7 +14,8 @@ from geventcore.plugin.client_metadata import ClientMetadata
 log = logging.getLogger(__name__)
 
 
-def _name(plugin: object) -> str:
+def plugin_name(plugin: object) -> str:
+    """What a plugin is called in logs and metrics."""
     return str(getattr(plugin, "name", type(plugin).__name__))
 
 
@@ -25,12 +26,12 @@ def measured(plugin: object, hook: str) -> Iterator[None]:
     try:
         yield
     finally:
-        count_plugin_call(_name(plugin), hook, time.perf_counter() - start)
+        count_plugin_call(plugin_name(plugin), hook, time.perf_counter() - start)
 
 
 def log_failure(plugin: object, hook: str, metadata: ClientMetadata | None, err: Exception) -> None:
     """Log what a plugin raised: one line for errors that are raised on purpose, a traceback for others."""
-    name = _name(plugin)
+    name = plugin_name(plugin)
     PLUGIN_FAILURES.inc(name, hook)
     client = f" for {metadata.hostname}" if metadata is not None else ""
     if isinstance(err, GeventcoreError):

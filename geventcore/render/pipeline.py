@@ -56,12 +56,15 @@ def _run(steps: Sequence[Callable[[Rendering], None]], services: RenderServices,
     metadata.scratch.clear()
     rendering = Rendering(services, metadata)
     rendering.root.set("revision", services.revision)
-    for step in steps:
-        name = STATISTICS.get(step.__name__, step.__name__)
-        step_start = time.perf_counter()
-        with services.timings.measure(f"{services.statistics_name}:{name}"):
-            step(rendering)
-        STEP_SECONDS.observe(time.perf_counter() - step_start, step.__name__)
-        services.breathe()
+    try:
+        for step in steps:
+            name = STATISTICS.get(step.__name__, step.__name__)
+            step_start = time.perf_counter()
+            with services.timings.measure(f"{services.statistics_name}:{name}"):
+                step(rendering)
+            STEP_SECONDS.observe(time.perf_counter() - step_start, step.__name__)
+            services.breathe()
+    finally:
+        rendering.bind_times.count()
     log.info("Generated config for %s in %.03f seconds", metadata.hostname, time.perf_counter() - start)
     return rendering

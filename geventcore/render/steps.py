@@ -17,6 +17,7 @@ from geventcore.metrics.definitions import ENTRIES_FAILED
 from geventcore.metrics.timings import Timings
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import ClientRunHooks, GoalValidator, Structure, StructureValidator
+from geventcore.render.bind_times import BindTimes
 from geventcore.render.binder import Binder
 from geventcore.render.entry_store import EntryStore
 from geventcore.render.guard import guarded, log_failure, measured
@@ -26,9 +27,6 @@ from geventcore.render.sorting import sort_children
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-#: Binds an entry in place.
-Bind = Callable[[etree._Element, ClientMetadata], None]
 
 _HAS_ALTERNATIVES = etree.XPath("boolean(*/@altsrc)")
 
@@ -79,6 +77,7 @@ class Rendering:
         written: if it is written: the name and the bytes of each structure.
         document: if it is written: the document as it is sent.
         is_validated_as_tree: if it is written: whether plugins want to see the bound configuration.
+        bind_times: how long generators have bound for it.
     """
 
     services: RenderServices
@@ -88,6 +87,7 @@ class Rendering:
     written: list[tuple[str, bytes]] = field(default_factory=list)
     document: bytes = b""
     is_validated_as_tree: bool = False
+    bind_times: BindTimes = field(default_factory=BindTimes)
 
 
 def run_hooks(
@@ -154,22 +154,22 @@ def check_alternatives(rendering: Rendering) -> None:
 
 def bind_entries(rendering: Rendering) -> None:
     """Bind every entry and put the structures into the document. A failed entry stays, with its failure."""
-    bind = rendering.services.binder.with_current_tables().bind
+    binder = rendering.services.binder.with_current_tables()
     timings, name = rendering.services.timings, f"{rendering.services.statistics_name}:BindStructure"
     for structure in rendering.structures:
         with timings.measure(name):
-            bind_structure(structure, bind, rendering)
+            bind_structure(structure, binder, rendering)
         rendering.root.append(structure)
 
 
-def bind_structure(structure: etree._Element, bind: Bind, rendering: Rendering) -> None:
+def bind_structure(structure: etree._Element, binder: Binder, rendering: Rendering) -> None:
     """Bind every entry of a structure in place."""
     for entry in structure.iterchildren(tag=etree.Element):
         if is_bound(entry):
             remove_prefix(entry)
             continue
         try:
-            bind(entry, rendering.metadata)
+            binder.bind(entry, rendering.metadata, rendering.bind_times)
         except Exception as err:  # noqa: BLE001 - one entry's failure must not take the others with it
             note_failure(entry, rendering.metadata, err)
         rendering.services.breathe()

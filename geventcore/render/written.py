@@ -50,7 +50,7 @@ class StructureWriter:
         """Bind every entry of a structure and write it. The element is used up."""
         prepared = self._store.structure(structure)
         if prepared.entries is None or structure.tail:
-            bind_structure(structure, self._binder.bind, self._rendering)
+            bind_structure(structure, self._binder, self._rendering)
             if self._in_order:
                 sort_children(structure)
             return etree.tostring(structure)
@@ -94,7 +94,7 @@ class StructureWriter:
         key: Hashable = None
         for_everyone = False
         if entry.has_alternative:
-            self._binder.bind(element, self._metadata)
+            self._binder.bind(element, self._metadata, self._rendering.bind_times)
         else:
             generator, bind, was_asked = self._binder.find(element, entry.tag, entry.name, self._metadata)
             key = self._binding_key(generator, entry)
@@ -105,7 +105,7 @@ class StructureWriter:
                 kept = self._store.get_entry(key)
                 if kept is not None:
                     return kept, for_everyone
-            bind(element, self._metadata)
+            self._rendering.bind_times.bind(generator, bind, element, self._metadata)
         self._services.breathe()
         written = WrittenEntry.of(element, entry.name, self._in_order)
         if key is not None:
