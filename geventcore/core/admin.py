@@ -55,6 +55,7 @@ class Admin:
         self.gatherer.sampler.add(ProcessMeter().refresh)
         self.gatherer.sampler.add(core.pools.refresh)
         self.gatherer.sampler.add(self._refresh)
+        self.gatherer.sampler.add(core.refresh_metrics)
         self._databases = DatabaseWatch(core.databases)
         self.gatherer.sampler.add(self._databases.refresh)
         core.readiness.add("database", self._databases.why_not_available)

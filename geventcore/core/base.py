@@ -117,6 +117,7 @@ class Core:
         self._complaint = ""
         self._complained = 0.0
         self.is_repository_read = False
+        self._refreshers: list[Callable[[], None]] = []
         self._metadata_source: MetadataSource | None = None
         self._binder: Binder | None = None
         self.entry_store = EntryStore(settings[BOUND_ENTRIES])
@@ -321,6 +322,15 @@ class Core:
                 )
 
     # -- what plugins and methods ask for
+
+    def add_metrics(self, refresh: Callable[[], None]) -> None:
+        """Have `refresh` called before the metrics of this process are shown."""
+        self._refreshers.append(refresh)
+
+    def refresh_metrics(self) -> None:
+        """Bring the metrics of plugins up to date."""
+        for refresh in self._refreshers:
+            refresh()
 
     def plugins_by_type(self, interface: type[T]) -> Sequence[T]:
         """The loaded plugins with an interface, in the order of ``(sort_order, name)``."""

@@ -93,6 +93,9 @@ class CorePluginContext:
     def measure(self, name: str, seconds: float) -> None:
         self._core.timings.add(name, seconds)
 
+    def add_metrics(self, refresh: Callable[[], None]) -> None:
+        self._core.add_metrics(refresh)
+
     def repository_changed(self) -> None:
         self._core.lock.note_change()
 

@@ -105,6 +105,38 @@ FILE_EVENT_FAILURES = CounterFamily(
     "geventcore_file_event_failures", "Changes of files that a plugin could not use; the log names the files."
 )
 
+# -- reports of clients
+
+REPORTS = CounterFamily(
+    "geventcore_reports",
+    "Reports by what became of them: stored where the transport puts them at once, kept because that was not possible, "
+    "delivered later, refused later because they cannot be stored, or failed, which the client was told.",
+    ["outcome"],
+)
+REPORTS_WAITING_FILES = GaugeFamily(
+    "geventcore_reports_waiting_files",
+    "Files with reports that wait on this machine; reports that came together share one.",
+    ["place"],
+    "max",
+)
+REPORTS_WAITING_BYTES = GaugeFamily(
+    "geventcore_reports_waiting_bytes", "How much the reports take that wait on this machine.", ["place"], "max"
+)
+REPORTS_LIMIT_BYTES = GaugeFamily(
+    "geventcore_reports_waiting_limit_bytes", "How much they may take; then clients are told.", ["place"], "max"
+)
+REPORTS_OLDEST_SECONDS = GaugeFamily(
+    "geventcore_reports_oldest_seconds",
+    "For how long the oldest of the reports has waited on this machine; 0 if none waits.",
+    ["place"],
+    "max",
+)
+REPORTS_IN_REDIS = GaugeFamily(
+    "geventcore_reports_in_redis",
+    "Reports in the list of the Redis server that no collector has taken, as the server knew them last.",
+    merging="max",
+)
+
 # -- databases
 
 DATABASE_AVAILABLE = GaugeFamily(

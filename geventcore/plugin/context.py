@@ -89,6 +89,12 @@ class PluginContext(Protocol):
     def measure(self, name: str, seconds: float) -> None:
         """Add a duration to the statistics that ``get_statistics`` answers."""
 
+    def add_metrics(self, refresh: Callable[[], None]) -> None:
+        """Have `refresh` called before the metrics are shown, to bring those of `geventcore.metrics` up to date.
+
+        It is called in each process of the server, does not wait for others, and raises nothing.
+        """
+
     def handle_file_events(self) -> None:
         """Apply the pending file events now, as far as the caller's place allows; used after a plugin wrote files."""
 

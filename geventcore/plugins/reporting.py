@@ -18,6 +18,13 @@ from geventcore.errors import (
     StatisticsNotStored,
     StorageError,
 )
+from geventcore.metrics.definitions import (
+    REPORTS,
+    REPORTS_LIMIT_BYTES,
+    REPORTS_OLDEST_SECONDS,
+    REPORTS_WAITING_BYTES,
+    REPORTS_WAITING_FILES,
+)
 from geventcore.options import Option
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
@@ -31,6 +38,10 @@ from geventcore.storage.report_model import EntryKind, EntryState
 if TYPE_CHECKING:
     from geventcore.storage.database import Database
     from geventcore.storage.report_model import Interaction
+
+
+#: What may become of a report.
+OUTCOMES = ("stored", "kept", "delivered", "refused", "failed")
 
 
 class Reporting(Plugin, Statistics, PullSource, Threaded):
@@ -52,15 +63,31 @@ class Reporting(Plugin, Statistics, PullSource, Threaded):
             )
         except ConfigError as err:
             raise PluginInitError(str(err)) from err
+        context.add_metrics(self._refresh_metrics)
 
     def start_threads(self) -> None:
         """Start what the transport does besides."""
+        for outcome in OUTCOMES:
+            # So that the first one of a kind is seen as a rise.
+            REPORTS.inc(outcome, by=0)
         self._transport.start()
 
     def shutdown(self) -> None:
         """End the transport; whatever it has taken is kept."""
         super().shutdown()
         self._transport.shutdown()
+
+    def _refresh_metrics(self) -> None:
+        try:
+            places = self._transport.waiting()
+        except OSError as err:
+            self.log.debug("what waits is not known: %s", err)
+            return
+        for place, waiting in places.items():
+            REPORTS_WAITING_FILES.set(waiting.files, place)
+            REPORTS_WAITING_BYTES.set(waiting.bytes, place)
+            REPORTS_LIMIT_BYTES.set(waiting.limit, place)
+            REPORTS_OLDEST_SECONDS.set(waiting.oldest_seconds, place)
 
     def process_statistics(self, metadata: ClientMetadata, data: etree._Element) -> None:
         """Take a report; see `Statistics`."""
@@ -75,8 +102,10 @@ class Reporting(Plugin, Statistics, PullSource, Threaded):
         try:
             self._transport.store(interaction)
         except StatisticsNotStored:
+            REPORTS.inc("failed")
             raise
         except Exception as err:
+            REPORTS.inc("failed")
             if not isinstance(err, GeventcoreError):
                 self.log.exception("%s: the report cannot be stored", metadata.hostname)
             raise StatisticsNotStored(f"the report of {metadata.hostname} cannot be stored: {err}") from err

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from geventcore.errors import DatabaseUnavailable, SchemaMismatch, StorageError
+from geventcore.metrics.definitions import REPORTS
 from geventcore.reporting.format import decode
 from geventcore.reporting.sources import Batch
 from geventcore.reporting.spool import Offload
@@ -78,6 +79,8 @@ def deliver(batch: Batch, sink: Sink, offload: Offload) -> int:
         if refused:
             log.error("%d reports are kept as %s", len(refused), offload(batch.refuse, refused))
         offload(batch.acknowledge)
+        REPORTS.inc("delivered", by=len(batch.lines) - len(refused))
+        REPORTS.inc("refused", by=len(refused))
     except BaseException:
         batch.release()
         raise

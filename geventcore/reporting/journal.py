@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from geventcore.errors import DatabaseUnavailable, StatisticsNotStored
+from geventcore.metrics.definitions import REPORTS
 from geventcore.reporting.batching import Batcher
 from geventcore.reporting.delivery import OUTAGES, Sink, deliver
 from geventcore.reporting.format import encode
 from geventcore.reporting.options import SPOOL_LIMIT
 from geventcore.reporting.sources import SpoolSource
-from geventcore.reporting.spool import Spool
+from geventcore.reporting.spool import Spool, Waiting
 from geventcore.reporting.transports import Transport, TransportContext
 from geventcore.storage.report_model import Interaction
 
@@ -37,14 +38,24 @@ JOIN_SECONDS = 2.0
 class JournaledTransport(Transport):
     """A transport of the server itself, whose reports wait in a journal while there is nowhere to put them."""
 
-    def __init__(self, context: TransportContext, sink: Sink, daily: Callable[[], None] | None = None) -> None:
-        """`sink` and `daily` as for `JournaledSink`."""
+    def __init__(
+        self,
+        context: TransportContext,
+        sink: Sink,
+        daily: Callable[[], None] | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`sink`, `daily` and `look` as for `JournaledSink`."""
         super().__init__(context)
-        self._journaled = JournaledSink(sink, context, daily)
+        self._journaled = JournaledSink(sink, context, daily, look)
 
     def store(self, interaction: Interaction) -> None:
         """See `Transport.store`."""
         self._journaled.store(interaction)
+
+    def waiting(self) -> Mapping[str, Waiting]:
+        """See `Transport.waiting`."""
+        return {"journal": self._journaled.spool.waiting()}
 
     def start(self) -> None:
         """Store what the last server has left."""
@@ -58,8 +69,15 @@ class JournaledTransport(Transport):
 class JournaledSink:
     """Stores reports in a sink, or keeps them until that is possible."""
 
-    def __init__(self, sink: Sink, context: TransportContext, daily: Callable[[], None] | None = None) -> None:
-        """`daily` is called once a day by one of the processes, while nothing waits."""
+    def __init__(
+        self,
+        sink: Sink,
+        context: TransportContext,
+        daily: Callable[[], None] | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        """While nothing waits, `daily` is called once a day by one of the processes, and `look` by every one whenever
+        it has looked at the spool."""
         self.spool = Spool(context.directory / "journal", lambda: context.settings()[SPOOL_LIMIT], context.offload)
         self._sink = sink
         self._source = SpoolSource(self.spool)
@@ -73,6 +91,7 @@ class JournaledSink:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._daily = daily
+        self._look = look
         self._next_daily = time.monotonic() + 3600.0
 
     @property
@@ -88,6 +107,7 @@ class JournaledSink:
         if not self._is_out:
             try:
                 self._batcher.put(interaction)
+                REPORTS.inc("stored")
                 return
             except OUTAGES as err:
                 outage = err
@@ -97,6 +117,7 @@ class JournaledSink:
             if outage is not None:
                 self._begin_outage(outage)
             self.spool.put(encode(interaction))
+            REPORTS.inc("kept")
         except OSError as err:
             raise StatisticsNotStored(
                 f"the report of {interaction.client} cannot be stored, and cannot be kept either: {err.strerror or err}"
@@ -146,6 +167,7 @@ class JournaledSink:
             try:
                 self._empty()
                 self._do_daily()
+                self._look()
                 pause = FIRST_PAUSE
             except OUTAGES as err:
                 log.debug("Reports still wait: %s", err)

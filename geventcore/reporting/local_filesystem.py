@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from geventcore.errors import StatisticsNotStored
+from geventcore.metrics.definitions import REPORTS
 from geventcore.reporting.format import encode
 from geventcore.reporting.options import SPOOL_LIMIT
 from geventcore.reporting.sources import Source, SpoolSource
-from geventcore.reporting.spool import Spool
+from geventcore.reporting.spool import Spool, Waiting
 from geventcore.reporting.transports import Transport, TransportContext
 from geventcore.storage.report_model import Interaction
 
@@ -30,6 +33,11 @@ class LocalFilesystem(Transport):
             raise StatisticsNotStored(
                 f"the report of {interaction.client} cannot be kept: {err.strerror or err}"
             ) from err
+        REPORTS.inc("stored")
+
+    def waiting(self) -> Mapping[str, Waiting]:
+        """See `Transport.waiting`."""
+        return {"directory": self._spool.waiting()}
 
     @classmethod
     def make_source(cls, context: TransportContext) -> Source:

@@ -25,6 +25,7 @@ from typing import Any
 import redis
 
 from geventcore.errors import DatabaseUnavailable, StorageError
+from geventcore.metrics.definitions import REPORTS_IN_REDIS
 from geventcore.options import Settings
 from geventcore.reporting.format import encode
 from geventcore.reporting.journal import JournaledTransport
@@ -73,10 +74,17 @@ class RedisSink:
     def store(self, interactions: Sequence[Interaction]) -> Sequence[StorageError | None]:
         """See `Sink.store`. All are appended, or none."""
         try:
-            self._server.rpush(LIST, *map(encode, interactions))
+            REPORTS_IN_REDIS.set(self._server.rpush(LIST, *map(encode, interactions)))
         except redis.RedisError as err:
             raise _unavailable(err) from err
         return [None] * len(interactions)
+
+    def look(self) -> None:
+        """Bring the metrics up to date; `DatabaseUnavailable` if Redis is gone."""
+        try:
+            REPORTS_IN_REDIS.set(self._server.llen(LIST))
+        except redis.RedisError as err:
+            raise _unavailable(err) from err
 
 
 class RedisSource:
@@ -148,7 +156,8 @@ class RedisTransport(JournaledTransport):
     """Puts reports into the list, or into a journal while Redis is gone."""
 
     def __init__(self, context: TransportContext) -> None:
-        super().__init__(context, RedisSink(connect(context.settings())))
+        sink = RedisSink(connect(context.settings()))
+        super().__init__(context, sink, look=sink.look)
 
     @classmethod
     def make_source(cls, context: TransportContext) -> Source:

@@ -14,10 +14,12 @@ import contextlib
 import fcntl
 import itertools
 import logging
+import math
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 MAX_REPORTS = 500
 #: How old a number of bytes may be before they are counted again, in seconds: other processes write and remove, too.
 COUNT_SECONDS = 5.0
+#: After a look at what waits nobody looks again for this many times as long as it took.
+LOOK_PAUSE = 20.0
 #: A file that was being written for longer than this belongs to a process that has died.
 ABANDONED_SECONDS = 3600.0
 
@@ -48,6 +52,23 @@ class SpoolFull(OSError):
     """The spool holds as much as it may."""
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """What waits in a spool.
+
+    Attributes:
+        files: how many files.
+        bytes: what they hold.
+        limit: what they may hold.
+        oldest_seconds: for how long the oldest one has waited; 0 if there is none.
+    """
+
+    files: int
+    bytes: int
+    limit: int
+    oldest_seconds: float
+
+
 class Spool:
     """The reports in one directory, which is made when it is first needed."""
 
@@ -61,6 +82,8 @@ class Spool:
         self._last_name = 0
         self._counted = float("-inf")
         self._bytes = 0
+        self._waiting: Waiting | None = None
+        self._look_again = 0.0
         self._lock_file = -1
         self._lock = threading.Lock()
 
@@ -104,9 +127,24 @@ class Spool:
     def size(self) -> int:
         """How many bytes the directory holds, as of a few seconds ago."""
         if time.monotonic() - self._counted > COUNT_SECONDS:
-            self._bytes = sum(size for _, size in self._files())
+            self._bytes = sum(status.st_size for _, status in self._files())
             self._counted = time.monotonic()
         return self._bytes
+
+    def waiting(self) -> Waiting:
+        """What waits now; a large directory is looked at less often. `OSError` if it cannot be looked at."""
+        started = time.monotonic()
+        if self._waiting is None or started > self._look_again:
+            statuses = [status for _, status in self._offload(self._files)]
+            self._waiting = Waiting(
+                len(statuses),
+                sum(status.st_size for status in statuses),
+                self._limit(),
+                max(0.0, time.time() - min((status.st_mtime for status in statuses), default=math.inf)),
+            )
+            ended = time.monotonic()
+            self._look_again = ended + LOOK_PAUSE * (ended - started)
+        return self._waiting
 
     # -- taking reports out
 
@@ -143,7 +181,7 @@ class Spool:
         """Whether no reports wait."""
         return next(iter(self._files()), None) is None
 
-    def _files(self) -> list[tuple[Path, int]]:
+    def _files(self) -> list[tuple[Path, os.stat_result]]:
         found = []
         try:
             with os.scandir(self.directory) as entries:
@@ -151,7 +189,7 @@ class Spool:
                     if entry.name.endswith(SUFFIX):
                         # Somebody may remove it meanwhile.
                         with contextlib.suppress(FileNotFoundError):
-                            found.append((Path(entry.path), entry.stat().st_size))
+                            found.append((Path(entry.path), entry.stat()))
         except FileNotFoundError:
             return []
         return found

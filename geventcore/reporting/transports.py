@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from geventcore.options import Settings
 
 if TYPE_CHECKING:
     from geventcore.reporting.sources import Source
-    from geventcore.reporting.spool import Offload
+    from geventcore.reporting.spool import Offload, Waiting
     from geventcore.storage.database import Database
     from geventcore.storage.report_model import Interaction
 
@@ -61,6 +61,10 @@ class Transport(ABC):
 
     def start(self) -> None:
         """Start threads, if there is something to do besides; called once, in the process that serves."""
+
+    def waiting(self) -> Mapping[str, Waiting]:
+        """Place -> what waits there on this machine; `OSError` if that cannot be looked at."""
+        return {}
 
     def shutdown(self) -> None:
         """End the threads. Nothing that was taken is lost by it."""

@@ -20,6 +20,7 @@ from geventcore.metrics.exposition import parse
 from geventcore.metrics.families import definitions
 from tests.peers.sites import PLUGINS, free_port
 from tests.support.live_server import PATIENCE_SECONDS, LiveServer, LiveSite, wait_until
+from tests.support.metric_values import values_in
 
 #: Cores whose pool of connections is an option, with that option.
 POOLS = {
@@ -43,14 +44,7 @@ class AdminSite:
 
     def values(self) -> Callable[..., float]:
         """The value of a metric with some labels, of now; the sum if others differ."""
-        samples = parse(self.ask("/metrics").text)
-
-        def value(name: str, **labels: str) -> float:
-            return sum(
-                value for found, have, value in samples if found == name and labels.items() <= dict(have).items()
-            )
-
-        return value
+        return values_in(self.ask("/metrics").text)
 
 
 @pytest.fixture(scope="module")

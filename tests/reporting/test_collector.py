@@ -24,6 +24,7 @@ from geventcore.storage.database import call_directly
 from geventcore.storage.report_model import Interaction
 from tests.peers.sites import free_port, write_configuration
 from tests.support.live_server import LiveSite, wait_until
+from tests.support.metric_values import values_here
 from tests.support.report_database import locked, stored_reports
 from tests.support.uploads import START, report
 
@@ -233,6 +234,7 @@ def test_reports_through_redis(through_redis: Site, redis_server: Redis) -> None
     for number in range(130):
         transport.store(report("h", number))
     assert redis_server.keys() == ["bcfg2_statistics"]
+    assert values_here()("geventcore_reports_in_redis") == 130
     redis_server.kill()
     transport.store(report("h", 130))
     redis_server.start()
@@ -241,6 +243,8 @@ def test_reports_through_redis(through_redis: Site, redis_server: Redis) -> None
         through_redis.wait_for(expected)
         wait_until(lambda: redis_server.keys() == [], "nothing is left")
         assert stop(collector) == 0
+    # Nobody reports any more, and the server sees all the same that the collector has been there.
+    wait_until(lambda: values_here()("geventcore_reports_in_redis") == 0, "the metrics tell that nothing waits")
     transport.shutdown()
 
 

@@ -21,6 +21,7 @@ from geventcore.storage.database import Database
 from geventcore.storage.report_model import Interaction
 from tests.support.concurrent_calls import at_once
 from tests.support.live_server import wait_until
+from tests.support.metric_values import values_here
 from tests.support.report_database import locked, stored_reports
 from tests.support.uploads import START, report
 
@@ -161,8 +162,13 @@ def test_what_is_no_report_is_kept_aside(site: Site, caplog: pytest.LogCaptureFi
     with locked(site.file):
         journal.store(report("h", 0))
     journal.spool.put(b"cos\nsystem\n(S'true'\ntR.\n")
+    before = values_here()
     journal.start()
     wait_until(journal.spool.is_empty, "nothing waits")
+    wait_until(lambda: not journal.is_out, "the thread is done with it")
+    for outcome, count in (("delivered", 1), ("refused", 4), ("stored", 0)):
+        name = "geventcore_reports_total"
+        assert values_here()(name, outcome=outcome) - before(name, outcome=outcome) == count, outcome
     assert site.stored() == [("h", 0)]
     (kept,) = (journal.spool.directory / "refused").iterdir()
     assert kept.read_bytes() == b"cos\nsystem\n(S'true'\ntR.\n"

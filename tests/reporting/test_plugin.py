@@ -20,6 +20,7 @@ from geventcore.reporting.format import decode
 from geventcore.reporting.options import FILE_LIMIT, REPORTING_OPTIONS, SPOOL_LIMIT, TRANSPORT
 from geventcore.storage.options import NAME
 from tests.support.compat_site import remote
+from tests.support.metric_values import values_here
 from tests.support.plugin_context import SmallServer
 from tests.support.plugin_site import metadata_of, plugin_site
 from tests.support.report_database import stored_reports
@@ -108,15 +109,22 @@ def test_local_filesystem_writes_files(tmp_path: Path) -> None:
         interaction = decode(file.read_bytes())
         assert (interaction.client, interaction.total, len(interaction.entries)) == ("h", 11, 9)
         assert json.loads(file.read_bytes())["groups"] == ["p", "web"]
+        server.core.refresh_metrics()
+        values = values_here()
+        assert values("geventcore_reports_waiting_files", place="directory") == 1
+        assert values("geventcore_reports_waiting_bytes", place="directory") == file.stat().st_size
     assert not (tmp_path / "reports.sqlite").exists()
 
 
 def test_a_full_directory_makes_the_call_fail(tmp_path: Path) -> None:
+    before = values_here()
     with (
         new_server(tmp_path, {TRANSPORT: "LocalFilesystem", SPOOL_LIMIT: 10}) as server,
         pytest.raises(StatisticsNotStored, match="may not hold more than 10"),
     ):
         receive(server, real_upload("clean"))
+    name = "geventcore_reports_total"
+    assert values_here()(name, outcome="failed") - before(name, outcome="failed") == 1
 
 
 def test_tables_that_are_too_old_stop_the_start(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from geventcore.reporting.batching import Batcher
 from geventcore.reporting.sources import SpoolSource
-from geventcore.reporting.spool import Spool
+from geventcore.reporting.spool import Spool, Waiting
 from tests.support.concurrent_calls import at_once
 from tests.support.live_server import PROJECT, wait_until
 
@@ -61,6 +62,21 @@ def test_files_are_in_the_order_of_their_writing(tmp_path: Path) -> None:
         spool.put(b"%d\n" % number)
     assert content(spool).split() == [b"%d" % number for number in range(20)]
     assert not spool.is_empty()
+
+
+def test_what_waits(tmp_path: Path) -> None:
+    spool = new_spool(tmp_path / "spool", limit=1000)
+    assert spool.waiting() == Waiting(files=0, bytes=0, limit=1000, oldest_seconds=0.0)
+    for line in (b"1\n", b"22\n"):
+        spool.put(line)
+    os.utime(spool.files()[0], (0, time.time() - 500))
+    wait_until(lambda: spool.waiting().files == 2, "a look that is no older than those before took")
+    waiting = spool.waiting()
+    assert (waiting.bytes, waiting.limit) == (5, 1000)
+    assert 500 <= waiting.oldest_seconds < 600
+    spool.remove(spool.files()[0])
+    wait_until(lambda: spool.waiting().files == 1, "it is noticed that a file is removed")
+    assert spool.waiting().oldest_seconds < 400
 
 
 def test_those_who_come_at_the_same_time_share_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
