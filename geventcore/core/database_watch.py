@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,13 @@ from geventcore.metrics.definitions import DATABASE_AVAILABLE, DATABASE_OPERATIO
 if TYPE_CHECKING:
     from geventcore.storage.database import Database
 
+log = logging.getLogger(__name__)
+
+#: For how long what an attempt has found is believed, in seconds: about as often as balancers ask.
+CHECK_SECONDS = 2.0
+#: How long whoever asks waits for an attempt, in seconds: long enough for a server that is gone to refuse twice.
+ANSWER_SECONDS = 0.5
+
 
 class DatabaseWatch:
     """Looks at the databases that a process has opened."""
@@ -20,7 +30,7 @@ class DatabaseWatch:
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
         self._counted: dict[str, dict[str, int]] = {}
-        self._asking: threading.Thread | None = None
+        self._check: _Check | None = None
 
     def begin(self) -> None:
         """Count what is done from now on: what was done before a fork is not this process's."""
@@ -37,24 +47,49 @@ class DatabaseWatch:
             self._counted[role] = counts
 
     def why_not_available(self) -> str:
-        """Why clients cannot be served for want of the main database; ``""`` if they can, or if there is none."""
+        """Why clients cannot be served for want of the main database; ``""`` if they can, or if there is none.
+
+        A process that nobody has called lately does not know, so it is tried, too: whoever asks waits a moment for the
+        answer. A database that is only slow to answer is there.
+        """
         database = self._databases.by_role().get("main")
-        if database is None or database.is_available:
+        if database is None:
             return ""
-        # Where no request comes any more because of this answer, nobody else would find out that it is back.
-        if self._asking is None or not self._asking.is_alive():
-            self._asking = threading.Thread(target=_ask, args=(database,), name="database check", daemon=True)
-            self._asking.start()
-        return "the last attempt to use it has failed"
+        check = self._check
+        if check is None or check.is_outdated:
+            check = self._check = _Check(database)
+        if database.is_available:
+            check.wait()
+        return "" if database.is_available else f"the last attempt to use {database.config} has failed"
 
 
 def _counts(database: Database) -> dict[str, int]:
     return {name: count for name, count in asdict(database.statistics()).items() if name != "is_available"}
 
 
-def _ask(database: Database) -> None:
-    try:
-        database.check()
-    except StorageError:
-        # It has logged that it is gone, and remembers it.
-        return
+class _Check:
+    """One attempt to use a database, in a thread of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._ended_at = math.inf
+        self._has_ended = threading.Event()
+        threading.Thread(target=self._run, args=(database,), name="database check", daemon=True).start()
+
+    def _run(self, database: Database) -> None:
+        try:
+            database.check()
+        except StorageError as err:
+            # It has logged that it is gone, and remembers it.
+            log.debug("the database is checked: %s", err)
+        finally:
+            self._ended_at = time.monotonic()
+            self._has_ended.set()
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether it has ended, and too long ago to say anything about now."""
+        return time.monotonic() - self._ended_at > CHECK_SECONDS
+
+    def wait(self) -> None:
+        """Wait until it has ended, for a moment at most."""
+        self._has_ended.wait(ANSWER_SECONDS)

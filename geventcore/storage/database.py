@@ -109,6 +109,8 @@ class Database:
         self._inherited: list[Any] = []
         self._counters = {"reads": 0, "writes": 0, "commits": 0, "failures": 0, "connections": 0}
         self._is_available = True
+        #: Whether the log says that it is gone.
+        self._is_missed = False
         self._is_closed = False
         self._begin_process()
 
@@ -252,6 +254,9 @@ class Database:
 
     def _wait_for_return(self, err: ConnectionLostError, deadline: float, pause: float) -> float:
         """Sleep before the next attempt; the pause after that. `DatabaseUnavailable` if there is no time left."""
+        if pause:
+            # One connection may be lost by itself; this is another one.
+            self._is_available = False
         if time.monotonic() + pause >= deadline:
             error = DatabaseUnavailable(f"{self.config} cannot be reached: {err}")
             self._failed(error)
@@ -263,14 +268,14 @@ class Database:
         """Count a failure. That the database is unavailable is logged once, until it is available again."""
         self._count(failures=1)
         if isinstance(error, DatabaseUnavailable):
-            if self._is_available:
+            if not self._is_missed:
                 log.error("%s", error)
-            self._is_available = False
+            self._is_available, self._is_missed = False, True
 
     def _succeeded(self) -> None:
-        if not self._is_available:
+        if self._is_missed:
             log.warning("%s can be used again", self.config)
-        self._is_available = True
+        self._is_available, self._is_missed = True, False
 
     def _count(self, **increments: int) -> None:
         with self._counting:
