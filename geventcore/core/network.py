@@ -378,6 +378,10 @@ class NetworkCore(Core):
     def take_handshake_turn(self) -> None:
         """Called before a step of a TLS handshake computes; may wait. In threads, the system shares out the time."""
 
+    def note_source(self, source: tuple[str, int] | None) -> None:
+        """Called in the connection's thread when it is known whom a connection of a balancer is for; None before, and
+        for good if it is the balancer's own."""
+
     def new_proxy_header(self, address: Any) -> ProxyHeaderParser | None:
         """What reads the PROXY header of a new connection; None if there must not be one."""
         return ProxyHeaderParser() if self.settings[PROXY_PROTOCOL].include(address) else None
@@ -397,9 +401,12 @@ class NetworkCore(Core):
         try:
             proxy_header = self.new_proxy_header(address)
             if proxy_header is not None:
+                self.note_source(None)
                 deadline = time.monotonic() + HEADER_SECONDS
                 source = read_header(sock, lambda: waiter.wait_readable(sock, deadline), proxy_header)
-                peer = Peer(source or peer.address)
+                if source is not None:
+                    peer = Peer(source)
+                    self.note_source(source)
             stream.handshake(time.monotonic() + deadlines.handshake, self.take_handshake_turn)
             count_handshake(stream.protocol, time.perf_counter() - started)
             peer = Peer(peer.address, stream.peer_identity)

@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,28 +17,13 @@ from geventcore.wire.proxy_protocol import SIGNATURE
 from tests.peers.sites import free_port
 from tests.support.hostile import read_to_end
 from tests.support.live_server import LiveServer, LiveSite, LogLine, wait_until
-from tests.support.wire_client import Client, Connection, HTTPStatusError
+from tests.support.proxy_headers import LOCAL, through, version_1, version_2
+from tests.support.wire_client import Connection, HTTPStatusError
 
 #: Where the balancer calls from; clients of it are told apart by the addresses in its headers.
 BALANCER = "127.0.2.1"
 #: The address of the client "plain", see `tests.support.contract_repository.CLIENTS`.
 HOME = "127.0.0.11"
-
-LOCAL = SIGNATURE + b"\x20\x00\x00\x00"
-
-
-def version_2(source: str) -> bytes:
-    """A header for a connection from that address, with a TLV at its end."""
-    family, kind = (socket.AF_INET6, b"\x21\x21") if ":" in source else (socket.AF_INET, b"\x21\x11")
-    packed = socket.inet_pton(family, source)
-    body = packed + packed + b"\x30\x39\x1a\x85" + b"\x04\x00\x03pad"
-    return SIGNATURE + kind + len(body).to_bytes(2, "big") + body
-
-
-def version_1(source: str) -> bytes:
-    """The same as a line."""
-    kind = "TCP6" if ":" in source else "TCP4"
-    return f"PROXY {kind} {source} {source} 12345 6789\r\n".encode()
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +31,6 @@ def server(new_site: Callable[..., LiveSite]) -> Iterator[LiveServer]:
     site = new_site(options={"server": {"proxy_protocol": f"{BALANCER}, 127.0.2.16/28"}})
     with site.start() as running:
         yield running
-
-
-@contextlib.contextmanager
-def through(client: Client, *header: bytes) -> Iterator[Connection]:
-    """A TLS connection whose first bytes are a header, sent in these pieces."""
-    with client.connect_plain() as sock:
-        for piece in header:
-            sock.sendall(piece)
-            if len(header) > 1:
-                # So that the pieces are not read as one.
-                time.sleep(0.01)
-        with client.context().wrap_socket(sock, server_hostname="localhost") as tls:
-            yield Connection(tls)
 
 
 def caller(server: LiveServer, *header: bytes) -> str:

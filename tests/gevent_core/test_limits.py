@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from geventcore.cores.gevent.connections import QUIET_SECONDS
 from tests.support.live_server import LiveServer, LiveSite, wait_until
-from tests.support.wire_client import Client
+from tests.support.proxy_headers import LOCAL, through, version_2
+from tests.support.wire_client import Client, Connection
 
 #: Of clients that hold something, and of those who must not suffer from it.
 OCCUPIER, OTHER = "127.0.5.1", "127.0.6.1"
+#: Where a balancer calls from.
+BALANCER = "127.0.2.1"
 
 
 def open_gate(site: LiveSite) -> None:
@@ -171,3 +175,29 @@ def test_no_descriptors_are_left(new_site: Callable[..., LiveSite]) -> None:
         wait_until(lambda: "Connections are accepted again" in server.log_text(), "it accepts again")
         assert server.log_text().count("Too many open files") == 1
         assert "Traceback" not in server.log_text()
+
+
+def test_behind_a_balancer_places_are_those_of_its_clients(new_site: Callable[..., LiveSite]) -> None:
+    """The balancer's own connections are the oldest and the most, but only one client has more than its share."""
+    site = new_site(max_connections=13, sections={"server": {"proxy_protocol": BALANCER}})
+    client = site.client("plain", source=BALANCER)
+    with site.start() as server, ExitStack() as stack:
+
+        def idle(header: bytes, count: int) -> list[Connection]:
+            connections = [stack.enter_context(through(client, header)) for _ in range(count)]
+            for connection in connections:
+                assert connection.call(client, "ping") == []
+            return connections
+
+        modest = idle(LOCAL, 5) + idle(version_2(OTHER), 3)
+        greedy = idle(version_2(OCCUPIER), 4)
+        # Younger ones might yet have something to say, and are let go by nobody.
+        time.sleep(QUIET_SECONDS)
+        late = stack.enter_context(through(client, version_2("127.0.6.2")))
+        assert late.call(client, "ping", "late") == ["late"]
+        for connection in greedy:
+            with pytest.raises(EOFError):
+                connection.read_reply()
+        for connection in modest:
+            assert connection.call(client, "ping", "still") == ["still"]
+        assert not server.grave()

@@ -2,7 +2,8 @@
 
 If all places are taken, or the process or the system has no descriptors left, nothing more is accepted: the kernel's
 queue and the clients' patience do the waiting. Meanwhile those are let go who want nothing: connections that have been
-answered, or have not said a word, the oldest ones of the address that has most.
+answered, or have not said a word, the oldest ones of the address that has most. Behind a balancer that is the client's
+address; connections that a balancer has not said anything about are many clients', and go last.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ RESERVED_DESCRIPTORS = 256
 PAUSE_SECONDS = 0.25
 #: A connection that wants nothing is let go only after this time, in seconds: its first words may be on their way.
 QUIET_SECONDS = 2.0
+#: Stands for the address of whoever a balancer connects for and has not named.
+BALANCER = ""
 #: That there are no places or descriptors is told once in this time, in seconds.
 COMPLAINT_SECONDS = 60.0
 
@@ -54,8 +57,8 @@ class Place:
     """What an open connection takes.
 
     Attributes:
-        address: the client's.
-        since: when it was accepted, on `time.monotonic`'s clock.
+        address: the client's; `BALANCER` as long as only a balancer's is known.
+        since: when it was accepted, or a balancer said for whom, on `time.monotonic`'s clock.
         quiet: returns what can be aborted without harm to anybody, if there is such a thing now.
     """
 
@@ -101,14 +104,23 @@ class Places:
         self._count += 1
         return place
 
+    def move(self, place: Place, address: str) -> None:
+        """A connection turns out to be another client's."""
+        self._remove(place)
+        place.address, place.since = address, time.monotonic()
+        self._by_address.setdefault(address, {})[place] = None
+
     def leave(self, place: Place) -> None:
         """A connection is closed."""
+        self._remove(place)
+        self._count -= 1
+        self._changed.set()
+
+    def _remove(self, place: Place) -> None:
         places = self._by_address[place.address]
         del places[place]
         if not places:
             del self._by_address[place.address]
-        self._count -= 1
-        self._changed.set()
 
     def wait_for_change(self, seconds: float) -> None:
         """Wait until a connection is closed, or for so long."""
@@ -118,7 +130,7 @@ class Places:
     def let_go_of_quiet_ones(self) -> int:
         """End some connections that want nothing; returns how many."""
         latest = time.monotonic() - QUIET_SECONDS
-        for places in sorted(self._by_address.values(), key=len, reverse=True):
+        for _, places in sorted(self._by_address.items(), key=_claim, reverse=True):
             quiet: list[Quiet] = []
             for place in places:
                 if place.since > latest or len(quiet) == BATCH:
@@ -131,6 +143,12 @@ class Places:
                     connection.abort()
                 return len(quiet)
         return 0
+
+
+def _claim(item: tuple[str, dict[Place, None]]) -> int:
+    """How many places one client has, of the places of an address."""
+    address, places = item
+    return len(places) if address != BALANCER else 0
 
 
 class Acceptor:

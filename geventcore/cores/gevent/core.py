@@ -27,7 +27,7 @@ from geventcore.core.master import SystemCalls
 from geventcore.core.network import Abortable
 from geventcore.core.prefork import PreforkCore
 from geventcore.cores.gevent.admission import TREES_SHARE, Answers, ConnectionAdmission, Slots, Uploads
-from geventcore.cores.gevent.connections import Acceptor, Place, Places, most_connections
+from geventcore.cores.gevent.connections import BALANCER, Acceptor, Place, Places, most_connections
 from geventcore.cores.gevent.handshakes import HandshakeTurns
 from geventcore.cores.gevent.options import (
     ANSWER_MEMORY,
@@ -86,6 +86,7 @@ class GeventCore(PreforkCore):
         self._trees = Uploads(settings[UPLOAD_MEMORY] * TREES_SHARE)
         self._slots = Slots(settings[POOL_SIZE], settings[MAX_RENDERS], self._answers)
         self._places: dict[object, Place] = {}
+        self._all_places: Places | None = None
         self._handshake_turns = HandshakeTurns(settings[MAX_HANDSHAKES])
         self.watchdog = Watchdog(settings[MAX_BLOCKING])
         self.watchdog.on_blocked(lambda plugin, _hook, seconds: count_hub_block(plugin, seconds))
@@ -129,7 +130,7 @@ class GeventCore(PreforkCore):
     def _block(self) -> None:
         _look_up_names_apart()
         self.watchdog.start()
-        places = Places(most_connections(self.settings[MAX_CONNECTIONS]))
+        places = self._all_places = Places(most_connections(self.settings[MAX_CONNECTIONS]))
         self.pools.add("connections", lambda: PoolUse(places.size, len(places)))
         acceptor = Acceptor(self.listeners, places, self._serve)
         acceptor.start()
@@ -159,6 +160,12 @@ class GeventCore(PreforkCore):
             self.serve_connection(sock, address, self._waiter)
         finally:
             del self._places[current]
+
+    def note_source(self, source: tuple[str, int] | None) -> None:
+        """See `NetworkCore.note_source`."""
+        place = self._places.get(gevent.getcurrent())
+        if place is not None and self._all_places is not None:
+            self._all_places.move(place, BALANCER if source is None else source[0])
 
     def take_handshake_turn(self) -> None:
         """See `NetworkCore.take_handshake_turn`."""
