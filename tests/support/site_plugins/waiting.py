@@ -1,11 +1,13 @@
 """A site's own plugin, for tests: plain blocking Python that waits in every way there is.
 
 The host's name says in which way its configuration waits, as in ``lock-17``. All end when a file opens the gate, but
-those that wait for a server (port in the file ``port``), which ends when that answers. Files lie beside the repository.
+those that wait for a server (port in the file ``port``), which ends when that answers, and those that wait for a name,
+which ends when the name server answers. Files lie beside the repository.
 """
 
 from __future__ import annotations
 
+import itertools
 import queue
 import socket
 import subprocess
@@ -31,6 +33,7 @@ class Waiting(Plugin, Structure, Threaded):
     _condition: threading.Condition
     _event: threading.Event
     _orders: queue.Queue[queue.Queue[str]]
+    _numbers = itertools.count()
     _is_open = False
 
     def start_threads(self) -> None:
@@ -111,3 +114,11 @@ class Waiting(Plugin, Structure, Threaded):
 
     def _wait_for_offload(self) -> str:
         return self.context.offload(lambda: "offload")
+
+    def _wait_for_name(self) -> str:
+        try:
+            # Each has a name of its own.
+            socket.getaddrinfo(f"{next(self._numbers)}.example.net.", 80)
+        except socket.gaierror:
+            return "no-such-name"
+        return "name"
