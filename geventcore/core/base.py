@@ -216,7 +216,7 @@ class Core:
     def _start_threads(self) -> None:
         relay = self.databases.start_notifications([EXPIRE], self.bus.deliver, self.metadata.expire)
         if relay is not None:
-            self.bus.add_relay(relay)
+            self.bus.add_relay(relay, to_machines=True)
         self._start_thread("file watcher", self._watch_files)
         if self.settings[PERFORMANCE] and self.settings[PERFORMANCE_INTERVAL]:
             self._start_thread("performance log", self._log_performance)

@@ -27,6 +27,7 @@ class Bus:
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
         self._relays: list[Relay] = []
+        self._relays_to_machines: list[Relay] = []
         self._here = threading.local()
 
     @property
@@ -38,16 +39,18 @@ class Bus:
         """Have `handler` called with every message of others under a topic; one handler a topic."""
         self._handlers[topic] = handler
 
-    def add_relay(self, relay: Relay) -> None:
-        """Tell others this way, too."""
-        self._relays.append(relay)
+    def add_relay(self, relay: Relay, *, to_machines: bool = False) -> None:
+        """Tell others this way, too: processes of this machine, or other machines."""
+        (self._relays_to_machines if to_machines else self._relays).append(relay)
 
-    def tell(self, topic: str, message: Any) -> list[Any]:
-        """Tell all others. When it returns, the other processes on this machine have handled the message.
+    def tell(self, topic: str, message: Any, *, machines: bool = True) -> list[Any]:
+        """Tell all others; without `machines`, which know it already, only those on this machine.
 
-        Returns what their handlers returned, in no order.
+        When it returns, the other processes on this machine have handled the message. Returns what their handlers
+        returned, in no order.
         """
-        return [answer for relay in self._relays for answer in relay.tell(topic, message)]
+        relays = [*self._relays, *(self._relays_to_machines if machines else ())]
+        return [answer for relay in relays for answer in relay.tell(topic, message)]
 
     def deliver(self, topic: str, message: Any) -> Any:
         """Handle what somebody else has told; what nobody has subscribed to is nobody's concern."""

@@ -13,7 +13,8 @@ class Kind(IntEnum):
     """What a frame is about.
 
     A worker sends TELL with a topic and a message, and gets DONE with a list of answers; it sends ANSWER for each TELL
-    that it gets. The others are about the worker itself and have no payload.
+    that it gets. GONE says that another worker has ended, perhaps before it told what it has changed. The others are
+    about the worker itself; they and GONE have no payload.
     """
 
     TELL = 1
@@ -22,6 +23,7 @@ class Kind(IntEnum):
     READY = 4
     RELOADED = 5
     ALIVE = 6
+    GONE = 7
 
 
 class Frame:

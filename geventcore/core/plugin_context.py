@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -16,6 +16,8 @@ from geventcore.plugin.interfaces import MetadataSource
 from geventcore.render.bind_times import BindTimes
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from geventcore.core.base import Core
     from geventcore.storage.database import Database
 
@@ -73,6 +75,9 @@ class CorePluginContext:
 
     def expire_metadata(self, hostname: str | None = None) -> None:
         self._core.shared_state.expire_metadata(hostname)
+
+    def change_clients(self, hostnames: Sequence[str], function: Callable[[Connection], T]) -> T:
+        return self._core.shared_state.change_clients(hostnames, function)
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         times = BindTimes()

@@ -141,7 +141,7 @@ class PreforkCore(NetworkCore):
         self._pid_file = None
         self.timings.clear()
         reset_all()
-        self._link = WorkerLink(sock, self.bus, self.terminate)
+        self._link = WorkerLink(sock, self.bus, self.terminate, self.metadata.expire)
         self._link.start()
         self.bus.add_relay(self._link)
         super().start_monitor()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from geventcore.metrics.timings import merged
 from geventcore.options.common import CACHE_MODE
@@ -17,7 +17,11 @@ from geventcore.plugin.base import Plugin
 from geventcore.rpc.methods import Method
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from geventcore.core.base import Core
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +46,34 @@ class SharedState:
         bus.subscribe(DEBUG_STATE, lambda _: self._debug_state())
         bus.subscribe(CALL, self._call)
 
-    def _tell(self, topic: str, message: Any) -> list[Any]:
-        return [] if self._core.bus.is_delivering else self._core.bus.tell(topic, message)
+    def _tell(self, topic: str, message: Any, *, machines: bool = True) -> list[Any]:
+        return [] if self._core.bus.is_delivering else self._core.bus.tell(topic, message, machines=machines)
 
     # -- cached metadata
 
     def expire_metadata(self, hostname: str | None = None) -> None:
         """Forget the cached metadata of one client, or of all, everywhere."""
         self._expire(hostname)
-        if self._core.settings[CACHE_MODE] != "off" and not self._core.lock.is_held_exclusively_here:
+        if self._caches and not self._core.lock.is_held_exclusively_here:
             self._tell(EXPIRE, hostname)
+
+    def change_clients(self, hostnames: Sequence[str], function: Callable[[Connection], T]) -> T:
+        """See `geventcore.plugin.context.PluginContext.change_clients`."""
+        from geventcore.storage.announcements import Announcement
+
+        announcements = [Announcement(EXPIRE, hostname) for hostname in hostnames] if self._caches else []
+        try:
+            return self._core.databases.main().write(function, announcements)
+        finally:
+            # After an error, too: it may have been stored all the same.
+            for hostname in hostnames:
+                self._expire(hostname)
+                if self._caches:
+                    self._tell(EXPIRE, hostname, machines=False)
+
+    @property
+    def _caches(self) -> bool:
+        return self._core.settings[CACHE_MODE] != "off"
 
     def _expire(self, hostname: str | None) -> None:
         self._core.metadata.expire(hostname)

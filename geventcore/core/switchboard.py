@@ -1,7 +1,8 @@
 """Who hears what, and who has answered: the master's part in what workers tell each other, without I/O.
 
 What one worker tells goes to all others. When every one of them has answered, or is gone, the one that told hears that
-it is done, with the answers. A worker that does not answer for `PATIENCE_SECONDS` is *behind*: what is told goes to it
+it is done, with the answers. When a worker ends, the others hear that, since it may not have told everything. A worker
+that does not answer for `PATIENCE_SECONDS` is *behind*: what is told goes to it
 all the same, but nobody waits for it until it has answered everything.
 """
 
@@ -42,12 +43,13 @@ class Switchboard:
         self._workers[worker] = 0
 
     def remove(self, worker: int) -> Deliveries:
-        """A worker is gone: nobody waits for its answers."""
+        """A worker is gone: nobody waits for its answers, and nobody can know what it was about to tell."""
         self._workers.pop(worker, None)
         self._behind.discard(worker)
         for sender, number in [key for key in self._tellings if key[0] == worker]:
             del self._tellings[sender, number]
-        return self._nobody_waits_for({worker})
+        gone = [(other, Frame(Kind.GONE, worker)) for other in sorted(self._workers)]
+        return [*gone, *self._nobody_waits_for({worker})]
 
     def receive(self, worker: int, frame: Frame, now: float) -> Deliveries:
         """Take a TELL or an ANSWER from a worker; `now` is in seconds."""

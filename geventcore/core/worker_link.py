@@ -34,11 +34,12 @@ class _Telling:
 class WorkerLink:
     """The worker's end of a socket to the master."""
 
-    def __init__(self, sock: socket.socket, bus: Bus, on_end: Callable[[], None]) -> None:
-        """`on_end` is called when the master is gone."""
+    def __init__(self, sock: socket.socket, bus: Bus, on_end: Callable[[], None], on_lost: Callable[[], None]) -> None:
+        """`on_end` is called when the master is gone, `on_lost` if another worker may not have told everything."""
         self._sock = sock
         self._bus = bus
         self._on_end = on_end
+        self._on_lost = on_lost
         self._numbers = itertools.count(1)
         self._tellings: dict[int, _Telling] = {}
         self._sending = threading.Lock()
@@ -104,6 +105,8 @@ class WorkerLink:
             if telling is not None:
                 telling.answers = json.loads(frame.payload)
                 telling.is_done.set()
+        elif frame.kind is Kind.GONE:
+            self._on_lost()
         elif frame.kind is Kind.TELL:
             topic = frame.payload.partition(b"\0")[0].decode()
             if topic not in self._topics:

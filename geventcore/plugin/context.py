@@ -5,7 +5,7 @@ A plugin never sees the server itself. Everything that it may ask for is a membe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
@@ -16,6 +16,8 @@ from geventcore.options import Settings
 from geventcore.plugin.client_metadata import ClientMetadata
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from geventcore.plugin.interfaces import MetadataSource
     from geventcore.storage.database import Database
 
@@ -73,6 +75,13 @@ class PluginContext(Protocol):
 
     def expire_metadata(self, hostname: str | None = None) -> None:
         """Forget the cached metadata of one client, or of all."""
+
+    def change_clients(self, hostnames: Sequence[str], function: Callable[[Connection], T]) -> T:
+        """Have `function` change what `database` holds of some clients, and forget their cached metadata.
+
+        It is called by `Database.write`. Other machines that share the database hear of it with the change itself, so
+        they forget even if this server dies as soon as it is stored.
+        """
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         """Bind an abstract entry in place, as for a configuration; `PluginExecutionError` if nobody can."""

@@ -5,6 +5,8 @@ config        which database they mean
 schema        the tables
 database      reading and writing, from any greenlet, thread or process
 group_commit  many writers, one commit
+announcements what a transaction tells other servers
+notifications hearing what they tell
 engine        what is particular to SQLite, PostgreSQL and MySQL
 failures      what a driver's errors mean
 migration     is the schema what the code needs, and making it so

@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from geventcore.errors import DatabaseUnavailable, StorageError
 from geventcore.storage import engine as engines
+from geventcore.storage.announcements import Announcement, Announcer
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.failures import (
     ConnectionLostError,
@@ -136,6 +137,7 @@ class Database:
             self._readers.put(_Slot(engines.for_reading))
         self._slots = [self._writer, *self._readers.queue]
         self._group = GroupCommit(self._carry_out)
+        self._announcer = Announcer(self.config) if self.config.engine == "postgresql" else None
         self._counting = threading.Lock()
 
     def _own(self) -> None:
@@ -183,17 +185,26 @@ class Database:
         finally:
             self._readers.put(slot)
 
-    def write(self, function: Callable[[Connection], T]) -> T:
+    def write(self, function: Callable[[Connection], T], announcements: Sequence[Announcement] = ()) -> T:
         """Have `function` change the database; returns what it returned when all of it is durable.
+
+        Other servers hear of `announcements` if it is stored, and only then, whatever becomes of this one; they have
+        to share a PostgreSQL database.
 
         Functions of others may be part of the same transaction; what one of them raises undoes nothing of the others.
         It must not call `read` or `write`. Raises what `function` raises, and `StorageError`; in either case nothing is
         stored. Only if a server was lost during the commit itself nobody can know; the error says so.
         """
         self._own()
-        result: T = self._group.write(function)
+        result: T = self._group.write(function, announcements)
         self._count(writes=1)
         return result
+
+    @property
+    def announcer(self) -> Announcer | None:
+        """What tells other servers in the name of this process; None if there is no way to tell them."""
+        self._own()
+        return self._announcer
 
     def check(self) -> None:
         """Raise `DatabaseUnavailable` if the database does not answer."""
@@ -299,7 +310,7 @@ class Database:
         deadline = max(write.since for write in batch) + self.config.timeout
         pause = 0.0
         while True:
-            transaction = _Transaction(batch, self.config)
+            transaction = _Transaction(batch, self.config, self._announcer)
             try:
                 self._offload(self._use, self._writer, transaction.run)
             except ConnectionLostError as err:
@@ -339,9 +350,10 @@ class _Transaction:
         is_committing: whether the commit has begun.
     """
 
-    def __init__(self, batch: Sequence[Write], config: DatabaseConfig) -> None:
+    def __init__(self, batch: Sequence[Write], config: DatabaseConfig, announcer: Announcer | None) -> None:
         self._batch = batch
         self._config = config
+        self._announcer = announcer
         self._failures: dict[int, Exception] = {}
         self.is_committing = False
 
@@ -354,6 +366,7 @@ class _Transaction:
             # Somebody's function has failed, which is rare: only now it is worth to keep them apart.
             self._failures.clear()
             self._run_apart(connection)
+        self._announce(connection)
         self.is_committing = True
         connection.commit()
 
@@ -377,6 +390,12 @@ class _Transaction:
             except Exception as err:  # noqa: BLE001 - its caller gets it; the others' work goes on
                 self._note(number, err)
                 savepoint.rollback()
+
+    def _announce(self, connection: Connection) -> None:
+        stored = [write for number, write in enumerate(self._batch) if number not in self._failures]
+        announcements = [announcement for write in stored for announcement in write.announcements]
+        if announcements and self._announcer is not None:
+            self._announcer.announce(connection, announcements)
 
     def _note(self, number: int, err: Exception) -> None:
         """Keep what one function raised, unless it is about the whole transaction."""

@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from geventcore.errors import StorageError
+from geventcore.storage.announcements import Announcement
 
 #: How many functions share a transaction at most: a longer one would keep other processes from writing.
 BATCH_LIMIT = 100
@@ -29,16 +30,18 @@ class Write:
 
     Attributes:
         function: takes the connection.
+        announcements: what others shall hear when it is stored.
         since: when it came, in the seconds of `time.monotonic`.
         result: what the function returned.
         error: why nothing of it is stored, or None.
         is_done: whether `result` and `error` are final.
     """
 
-    __slots__ = ("_event", "error", "function", "is_done", "is_leader", "result", "since")
+    __slots__ = ("_event", "announcements", "error", "function", "is_done", "is_leader", "result", "since")
 
-    def __init__(self, function: Callable[[Connection], Any]) -> None:
+    def __init__(self, function: Callable[[Connection], Any], announcements: Sequence[Announcement] = ()) -> None:
         self.function = function
+        self.announcements = announcements
         self.since = time.monotonic()
         self.result: Any = None
         self.error: BaseException | None = None
@@ -72,9 +75,9 @@ class GroupCommit:
         self._waiting: deque[Write] = deque()
         self._is_busy = False
 
-    def write(self, function: Callable[[Connection], Any]) -> Any:
+    def write(self, function: Callable[[Connection], Any], announcements: Sequence[Announcement] = ()) -> Any:
         """What `function` returned, when it is durable; raises why it is not."""
-        write = Write(function)
+        write = Write(function, announcements)
         with self._lock:
             self._waiting.append(write)
             if not self._is_busy:

@@ -25,6 +25,7 @@ from sqlalchemy import Connection, select
 
 from geventcore.errors import StorageError
 from geventcore.storage import legacy_clients, legacy_schema
+from geventcore.storage.announcements import SOMETHING
 from geventcore.storage.clients import StoredClient, add_client, get_client, update_client
 from geventcore.storage.database import Database
 from geventcore.storage.legacy_clients import LegacyHost, LegacyProbes
@@ -131,7 +132,8 @@ class Import:
         for chunk in read(problems):
             new = len(chunk)
             if database is not None and not self.dry_run:
-                new = database.write(partial(_call, store, chunk))
+                # Servers that work meanwhile may remember clients as they were.
+                new = database.write(partial(_call, store, chunk), [SOMETHING])
             counts.imported += new
             counts.known += len(chunk) - new
             counts.unreadable = problems.count

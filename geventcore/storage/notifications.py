@@ -1,42 +1,38 @@
 """What servers that share a PostgreSQL database tell each other: a relay of the bus over LISTEN and NOTIFY.
 
-Notifications can be missed: while a connection is lost, or if a message is too long to be sent. A receiver notices, and
-forgets everything that it remembers instead: each message has its sender and a number, so that a gap shows; whoever has
-not been listening cannot know what it missed; and a sender that could not send a message says later that it owes one.
-While nobody listens here, `NotificationRelay.is_listening` says that nothing should be remembered at all.
+What belongs to a change of the database goes with its transaction (`geventcore.storage.announcements`); what does not
+has one of its own. Notifications can be missed all the same: while a connection is lost, or if a message is too long to
+be sent. A receiver notices, and forgets everything that it remembers instead: each message has its sender and a number,
+so that a gap shows; whoever has not been listening cannot know what it missed; and a sender that could not send a
+message says later that it owes one. While nobody listens here, `NotificationRelay.is_listening` says that nothing
+should be remembered at all.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import secrets
 import threading
 from collections.abc import Callable, Collection
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import text
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from geventcore.errors import StorageError
+from geventcore.storage.announcements import SOMETHING, Announcement, Announcer, Notification
 from geventcore.storage.database import Database
 from geventcore.storage.engine import make_engine
 from geventcore.storage.failures import one_line
 
 log = logging.getLogger(__name__)
 
-#: PostgreSQL's limit is 8000 bytes, the end of the text included.
-LONGEST_PAYLOAD = 7999
 #: How long the listener waits before it looks whether there is anything else to do, in seconds.
 TICK_SECONDS = 1.0
 #: Pauses between attempts to listen again, in seconds.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
-
-_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
 class NotificationRelay:
@@ -59,10 +55,7 @@ class NotificationRelay:
         self._topics = frozenset(topics)
         self._deliver = deliver
         self._on_lost = on_lost
-        self._channel = "geventcore_" + hashlib.sha256(database.config.schema.encode()).hexdigest()[:16]
-        self._sender = secrets.token_hex(8)
-        self._sending = threading.Lock()
-        self._number = 0
+        self._announcer: Announcer | None = None
         self._owes = False
         self._numbers: dict[str, int] = {}
         self._is_closed = threading.Event()
@@ -71,6 +64,7 @@ class NotificationRelay:
 
     def start(self) -> None:
         """Listen from now on; called in the process that serves."""
+        self._announcer = self._database.announcer
         self._thread = threading.Thread(target=self._run, name="database notifications", daemon=True)
         self._thread.start()
 
@@ -88,25 +82,15 @@ class NotificationRelay:
         If it cannot be told now, they are told later that they have missed something.
         """
         if topic in self._topics and not self._owes:
-            self._send({"topic": topic, "message": message})
+            self._send(Announcement(topic, message))
         return []
 
-    def _send(self, content: dict[str, Any]) -> None:
-        with self._sending:
-            payload = self._payload(content)
-            if len(payload.encode()) > LONGEST_PAYLOAD:
-                payload = self._payload({})
-            parameters = {"channel": self._channel, "payload": payload}
-            self._number += 1
-            try:
-                self._database.read(lambda connection: connection.execute(_NOTIFY, parameters))
-                self._owes = False
-            except StorageError as err:
-                self._owes = True
-                log.error("Other servers will be told later that something has changed: %s", err)
-
-    def _payload(self, content: dict[str, Any]) -> str:
-        return json.dumps({"sender": self._sender, "number": self._number + 1, **content})
+    def _send(self, announcement: Announcement) -> None:
+        try:
+            self._database.write(_change_nothing, [announcement])
+        except StorageError as err:
+            self._owes = True
+            log.error("Other servers will be told later that something has changed: %s", err)
 
     # -- listening
 
@@ -127,46 +111,53 @@ class NotificationRelay:
 
     def _listen(self) -> None:
         """Deliver what others tell until the connection is lost, or the server ends."""
+        assert self._announcer is not None, "it has been started"
         with make_engine(self._database.config).connect() as connection:
             driver = connection.connection.driver_connection
             assert isinstance(driver, psycopg.Connection)
             connection.rollback()
             driver.autocommit = True
-            driver.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+            driver.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._announcer.channel)))
             self._numbers.clear()
             self.is_listening = True
             self._on_lost()
             log.debug("listening for notifications")
             try:
-                self._hear(driver)
+                self._hear(driver, self._announcer.sender)
             finally:
                 # It has listened, and may be lost: nobody should try to make it as good as new.
                 connection.invalidate()
         self.is_listening = False
 
-    def _hear(self, driver: psycopg.Connection[Any]) -> None:
+    def _hear(self, driver: psycopg.Connection[Any], own_name: str) -> None:
         while not self._is_closed.is_set():
             for notification in driver.notifies(timeout=TICK_SECONDS, stop_after=1):
-                self._receive(notification.payload)
+                self._receive(notification.payload, own_name)
             if self._owes:
-                self._send({})
+                # Before it is sent: what fails to be told meanwhile is owed again.
+                self._owes = False
+                self._send(SOMETHING)
 
-    def _receive(self, payload: str) -> None:
+    def _receive(self, payload: str, own_name: str) -> None:
         try:
-            content = json.loads(payload)
-            sender, number = str(content["sender"]), int(content["number"])
+            heard = Notification.decode(payload)
         except (ValueError, KeyError, TypeError):
             log.warning("A notification that is none of ours: %.100r", payload)
             return
-        if sender == self._sender:
+        if heard.sender == own_name:
             return
-        expected = self._numbers.get(sender, number - 1) + 1
-        self._numbers[sender] = number
-        if number != expected or "topic" not in content:
+        expected = self._numbers.get(heard.sender, heard.number - 1) + 1
+        self._numbers[heard.sender] = heard.number
+        topic = heard.announcement.topic
+        if heard.number != expected or topic is None:
             self._on_lost()
             return
         try:
-            self._deliver(content["topic"], content.get("message"))
+            self._deliver(topic, heard.announcement.message)
         except Exception as err:
-            log.error("A notification under %s: %s: %s", content["topic"], type(err).__name__, err, exc_info=err)
+            log.error("A notification under %s: %s: %s", topic, type(err).__name__, err, exc_info=err)
             self._on_lost()
+
+
+def _change_nothing(_: Connection) -> None:
+    """Only what is announced counts."""

@@ -52,11 +52,16 @@ class Gate:
 
 def behind_a_gate(database: Database, calls: list[Callable[[Connection], Any]]) -> list[Any]:
     """The results of writes that share one transaction; failures are results, too."""
+    return writes_behind_a_gate(database, [lambda call=call: database.write(call) for call in calls])  # type: ignore[misc]
+
+
+def writes_behind_a_gate(database: Database, writes: list[Callable[[], Any]]) -> list[Any]:
+    """The same of what calls `database.write` by itself."""
     gate = Gate(database)
-    with ThreadPoolExecutor(len(calls)) as executor:
+    with ThreadPoolExecutor(len(writes)) as executor:
         futures = []
-        for number, call in enumerate(calls, 1):
-            futures.append(executor.submit(database.write, call))
+        for number, write in enumerate(writes, 1):
+            futures.append(executor.submit(write))
             wait_until(lambda count=number: len(database._group._waiting) == count, "the write waits in line")  # type: ignore[misc]
         gate.open()
         return [future.exception(PATIENCE) or future.result() for future in futures]

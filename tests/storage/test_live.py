@@ -14,9 +14,12 @@ from geventcore.storage import clients, migration, probes
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
 from tests.contract.test_crash import probe_data
+from tests.contract.test_workers import alone
+from tests.peers.sites import PLUGINS
 from tests.support.contract_repository import HOSTS
-from tests.support.live_server import LiveSite, wait_until
+from tests.support.live_server import LiveSite, is_alive, process_tree, wait_until
 from tests.support.postgresql import PostgreSQL, database_section
+from tests.support.site_plugins.dying import ORDER
 from tests.support.wire_client import CONNECTION_ERRORS, Client, HTTPStatusError
 
 IN_DATABASE = {"metadata": {"use_database": "true"}, "probes": {"use_database": "true"}}
@@ -140,6 +143,24 @@ def test_every_server_answers_with_what_another_has_stored(
                 assert "/etc/probed" in document
         assert not one.grave()
         assert not other.grave()
+
+
+def test_workers_forget_what_one_has_changed_that_died_before_it_could_say_so(tmp_path: Path) -> None:
+    sections = {**IN_DATABASE, "gevent": {"workers": "2"}, "caching": {"client_metadata": "aggressive"}}
+    site = LiveSite(tmp_path / "site", "gevent", sections, plugins=[*PLUGINS, "dying.Dying"])
+    client = site.client(HOSTS[0])
+    with site.start() as server:
+        workers = process_tree(server.pid)[1:]
+        for worker in workers:
+            with alone(server, worker):
+                assert "/srv/large" not in client.call("GetConfig")
+        (site.directory / ORDER).touch()
+        with pytest.raises(CONNECTION_ERRORS):
+            client.call("AssertProfile", "large")
+        (survivor,) = filter(is_alive, workers)
+        with alone(server, survivor):
+            wait_until(lambda: "/srv/large" in client.call("GetConfig"), "the survivor has forgotten what was")
+        assert server.stop() == 0
 
 
 def test_an_outage_is_survived(

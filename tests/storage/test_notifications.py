@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, text
 
+from geventcore.errors import DatabaseUnavailable
+from geventcore.options.common import CACHE_MODE
+from geventcore.plugins.metadata.plugin import USE_DATABASE as CLIENTS_IN_DATABASE
 from geventcore.storage import migration
+from geventcore.storage.announcements import LONGEST_PAYLOAD, SOMETHING, Announcement, Announcer
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
-from geventcore.storage.notifications import LONGEST_PAYLOAD, NotificationRelay
+from geventcore.storage.legacy_import import Import
+from geventcore.storage.legacy_source import Source
+from geventcore.storage.notifications import NotificationRelay
+from tests.peers.sites import PLUGINS
+from tests.storage.legacy import sqlite_database
+from tests.storage.test_database import adds, writes_behind_a_gate
+from tests.storage.test_live import IN_DATABASE
+from tests.storage.test_stores import database_options
 from tests.support.live_server import LiveSite, wait_until
+from tests.support.plugin_context import small_server, write_files
 from tests.support.postgresql import PostgreSQL, database_section
+from tests.support.site_plugins.dying import ORDER
+from tests.support.wire_client import CONNECTION_ERRORS
 
 HOST = "host000.example.net"
 
@@ -23,6 +41,7 @@ class Listener:
     """A relay, and what it has heard: ``(topic, message)``, or ``lost``."""
 
     def __init__(self, database: Database) -> None:
+        self.database = database
         self.heard: list[Any] = []
         self.relay = NotificationRelay(database, ["news", "x"], self._deliver, lambda: self.heard.append("lost"))
         self.relay.start()
@@ -35,6 +54,11 @@ class Listener:
         if message == "bad":
             raise LookupError("bad news")
         self.heard.append((topic, message))
+
+    @property
+    def announcer(self) -> Announcer:
+        assert self.database.announcer is not None
+        return self.database.announcer
 
     def wait_for(self, *expected: Any) -> None:
         wait_until(lambda: len(self.heard) >= len(expected), f"{expected} is heard")
@@ -90,7 +114,7 @@ def test_a_message_that_is_too_long_has_others_forget_everything(new_listener: C
 def test_a_gap_in_the_numbers_has_others_forget_everything(new_listener: Callable[[], Listener]) -> None:
     one, two = new_listener(), new_listener()
     one.relay.tell("news", 1)
-    one.relay._number += 1
+    one.announcer._number += 1
     one.relay.tell("news", 2)
     one.relay.tell("news", 3)
     two.wait_for(("news", 1), "lost", ("news", 3))
@@ -112,7 +136,7 @@ def test_a_handler_that_fails_and_strange_notifications_end_nothing(
 ) -> None:
     one, two = new_listener(), new_listener()
     for payload in ("", "[]", '{"sender": 1}', '{"sender": 1, "number": "x"}', "\\"):
-        postgresql.execute(f"NOTIFY {two.relay._channel}, '{payload}'")
+        postgresql.execute(f"NOTIFY {two.announcer.channel}, '{payload}'")
     one.relay.tell("news", "bad")
     one.relay.tell("news", "good")
     two.wait_for("lost", ("news", "good"))
@@ -153,6 +177,138 @@ def test_what_could_not_be_told_is_owed(
     finally:
         one.relay.close()
         two.relay.close()
+
+
+# -- what goes with a change of the database
+
+
+def announcing(database: Database, change: Callable[[Connection], Any], *messages: int) -> Callable[[], Any]:
+    """A write that tells some messages."""
+    return lambda: database.write(change, [Announcement("news", message) for message in messages])
+
+
+def fail(connection: Connection) -> None:
+    adds("undone")(connection)
+    raise LookupError("mine")
+
+
+def test_what_a_write_tells_is_heard_with_its_commit(new_listener: Callable[[], Listener]) -> None:
+    one, two = new_listener(), new_listener()
+
+    def add(connection: Connection) -> None:
+        adds("a")(connection)
+        two.database.write(adds("b"), [Announcement("news", "told in between")])
+
+    one.database.write(add, [Announcement("news", 1), Announcement("x", 2), SOMETHING])
+    two.wait_for(("news", 1), ("x", 2), "lost")
+    one.wait_for(("news", "told in between"))
+
+
+def test_what_is_not_stored_is_not_told_and_leaves_no_gap(new_listener: Callable[[], Listener]) -> None:
+    one, two = new_listener(), new_listener()
+    with pytest.raises(LookupError):
+        announcing(one.database, fail, 1)()
+    results = writes_behind_a_gate(
+        one.database,
+        [
+            announcing(one.database, adds("a"), 2),
+            announcing(one.database, fail, 3),
+            announcing(one.database, adds("b"), 4),
+        ],
+    )
+    assert [type(result) for result in results] == [str, LookupError, str]
+    two.wait_for(("news", 2), ("news", 4))
+
+
+def test_a_transaction_that_is_begun_again_tells_once(
+    new_listener: Callable[[], Listener], postgresql: PostgreSQL
+) -> None:
+    one, two = new_listener(), new_listener()
+    attempts = 0
+
+    def cut_off_once(connection: Connection) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            pid = connection.execute(text("SELECT pg_backend_pid()")).scalar()
+            postgresql.execute(f"SELECT pg_terminate_backend({pid}, 10000)")
+
+    writes_behind_a_gate(
+        one.database, [announcing(one.database, adds("a"), 1), announcing(one.database, cut_off_once, 2)]
+    )
+    assert attempts == 2
+    one.relay.tell("news", 3)
+    two.wait_for(("news", 1), ("news", 2), ("news", 3))
+
+
+def test_what_a_commit_loses_has_others_forget_everything(
+    new_listener: Callable[[], Listener], config: DatabaseConfig, postgresql: PostgreSQL
+) -> None:
+    one, two = new_listener(), new_listener()
+    postgresql.execute(
+        f"""
+        CREATE FUNCTION {config.schema}.die() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(10); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER die AFTER INSERT ON {config.schema}.geventcore_client DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW WHEN (NEW.hostname = 'deadly') EXECUTE FUNCTION {config.schema}.die();
+        """
+    )
+    announcing(one.database, adds("a"), 1)()
+    with pytest.raises(DatabaseUnavailable, match="may have stored it or not"):
+        announcing(one.database, adds("deadly"), 2)()
+    announcing(one.database, adds("b"), 3)()
+    announcing(one.database, adds("c"), 4)()
+    two.wait_for(("news", 1), "lost", ("news", 4))
+
+
+def test_a_forked_process_tells_in_its_own_name(new_listener: Callable[[], Listener]) -> None:
+    one = new_listener()
+    announcing(one.database, adds("a"), 1)()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            announcing(one.database, adds("b"), 2)()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+    one.wait_for(("news", 2))
+
+
+def test_an_import_has_servers_forget_everything(
+    new_listener: Callable[[], Listener], config: DatabaseConfig, open_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    listener = new_listener()
+    source = Source(sqlite_database(tmp_path / "old.sqlite").config)
+    database = open_database(config)
+    for _ in Import(source, database, database, timezone.utc, False, False, print).run():
+        pass
+    wait_until(lambda: "lost" in listener.heard, "it knows that something has changed")
+
+
+def test_machines_forget_what_a_server_has_changed_that_died_before_it_could_say_so(
+    config: DatabaseConfig, tmp_path: Path
+) -> None:
+    sections = {**IN_DATABASE, "database": database_section(config), "gevent": {"workers": "1"}}
+    sections["caching"] = {"client_metadata": "aggressive"}
+    site = LiveSite(tmp_path / "site", "gevent", sections, plugins=[*PLUGINS, "dying.Dying"])
+    groups = "".join(f'<Group name="{name}" profile="true" default="true"/>' for name in ("basic", "large"))
+    write_files(tmp_path / "other", {"Metadata/groups.xml": f"<Groups>{groups}</Groups>"})
+    options = {CLIENTS_IN_DATABASE: True, CACHE_MODE: "aggressive", **database_options(config)}
+    with site.start() as server, small_server(tmp_path / "other", ["Metadata"], options) as other:
+        site.client(HOST).call("AssertProfile", "basic")
+        other.core.serve()
+        wait_until(lambda: other.core.databases.may_remember, "the other machine listens")
+        wait_until(
+            lambda: other.core.build_metadata(HOST) is other.core.build_metadata(HOST), "it remembers the client"
+        )
+        assert other.core.build_metadata(HOST).profile == "basic"
+        (site.directory / ORDER).touch()
+        with pytest.raises(CONNECTION_ERRORS):
+            site.client(HOST).call("AssertProfile", "large")
+        assert server.wait() == -signal.SIGKILL
+        wait_until(lambda: other.core.build_metadata(HOST).profile == "large", "the other machine has forgotten")
 
 
 def test_servers_that_keep_metadata_forget_what_another_has_changed(config: DatabaseConfig, tmp_path: Path) -> None:

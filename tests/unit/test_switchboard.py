@@ -48,14 +48,19 @@ def test_nobody_waits_for_who_is_gone() -> None:
     board = switchboard(1, 2, 3)
     tell(board, 1, 1)
     assert answer(board, 3, 1, 1) == []
-    ((to, frame),) = board.remove(2)
-    assert (to, frame.kind, frame.payload) == (1, Kind.DONE, b"[3]")
+    assert [(to, frame.kind, frame.payload) for to, frame in board.remove(2)] == [
+        (1, Kind.GONE, b""),
+        (3, Kind.GONE, b""),
+        (1, Kind.DONE, b"[3]"),
+    ]
 
 
 def test_who_has_told_and_is_gone_hears_nothing() -> None:
     board = switchboard(1, 2)
     tell(board, 1, 1)
-    assert board.remove(1) == []
+    assert [(to, frame.kind) for to, frame in board.remove(1)] == [(2, Kind.GONE)], (
+        "and nothing to the one that is gone"
+    )
     assert answer(board, 2, 1, 1) == []
 
 

@@ -186,6 +186,11 @@ class ClientTable:
         """The client of that name (not alias), or None."""
         return self.clients.get(name.lower())
 
+    def names_of(self, name: str) -> tuple[str, ...]:
+        """Every name under which metadata of a client may be cached."""
+        client = self.get(name)
+        return (name.lower(), *(alias.lower() for alias in (client.aliases if client is not None else ())))
+
     def with_changes(self, changes: Iterable[tuple[str, Client | None]]) -> ClientTable:
         """A new table; ``(name, None)`` takes a client out."""
         clients = dict(self.clients)
@@ -203,7 +208,7 @@ class ClientTable:
 
 
 class ClientList(Protocol):
-    """Where clients are listed, and changed durably."""
+    """Where clients are listed, and changed durably; their cached metadata are then forgotten everywhere."""
 
     @property
     def table(self) -> ClientTable:

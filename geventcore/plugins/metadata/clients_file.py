@@ -35,15 +35,26 @@ class ClientsFile(MetadataFile[ClientTable]):
         Raises `MetadataConsistencyError` for a name that no client can have.
         """
         check_client_name(name)
-        return not self.edit(Edit("add", "Client", name, attributes)).existed
+        is_new = not self.edit(Edit("add", "Client", name, attributes)).existed
+        if is_new:
+            self._forget(name.lower())
+        return is_new
 
     def update(self, name: str, attributes: Mapping[str, str | None]) -> None:
         """Change attributes of a client, or take those away that are None."""
+        known_as = self.table.names_of(name)
         self.edit(Edit("update", "Client", name, attributes))
+        self._forget(*known_as)
 
     def remove(self, name: str) -> None:
         """Take a client off the list."""
+        known_as = self.table.names_of(name)
         self.edit(Edit("remove", "Client", name, {}))
+        self._forget(*known_as)
+
+    def _forget(self, *names: str) -> None:
+        for name in names:
+            self._context.expire_metadata(name)
 
     def _parse(self, root: etree._Element) -> ClientTable:
         return ClientTable.of_root(root, str(self.path), self._context.breathe)

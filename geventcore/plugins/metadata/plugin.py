@@ -79,7 +79,7 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
         from geventcore.plugins.metadata.stored_clients import OptionalClientsFile, StoredClients
 
         optional_file = OptionalClientsFile(self.directory, self.context, self._files_changed)
-        return optional_file, StoredClients(self.context.database, optional_file)
+        return optional_file, StoredClients(self.context, optional_file)
 
     def _clients(self) -> ClientTable:
         return self.client_list.table
@@ -154,7 +154,6 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
             # That profile counts as long as the client has not asked for another one.
             self.client_list.add(name, {})
             self.log.info("Client %s is new; its profile is %s", name, listed.profiles[0])
-            self._forget(name)
             return
         default = self._groups().default
         if default is None:
@@ -254,7 +253,6 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
                 attributes = {"uuid": session, "profile": profile, "address": str(address[0])}
             if self.client_list.add(name, attributes):
                 self.log.info("Client %s is new; its profile is %s", name, profile)
-                self._forget(name)
                 return
         if self.context.build_metadata(name).profile != profile:
             self.log.info("Client %s changes its profile to %s", name, profile)
@@ -286,30 +284,15 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
         """List a client, durably; one that is listed stays as it is. Returns it."""
         if not self.client_list.add(name, attributes):
             self.log.info("Client %s is listed already", name)
-        self._forget(name)
         return self._clients().get(name) or Client(name.lower())
 
     def update_client(self, name: str, attributes: Mapping[str, str | None]) -> None:
         """Change attributes of a client, or take away those that are None, durably."""
-        known_as = self._names_of(name)
         self.client_list.update(name, attributes)
-        self._forget(*known_as)
 
     def remove_client(self, name: str) -> None:
         """Take a client off the list, durably."""
-        known_as = self._names_of(name)
         self.client_list.remove(name)
-        self._forget(*known_as)
-
-    def _names_of(self, name: str) -> tuple[str, ...]:
-        """Every name under which metadata of a client may be cached."""
-        client = self._clients().get(name)
-        aliases = client.aliases if client is not None else ()
-        return (name.lower(), *(alias.lower() for alias in aliases))
-
-    def _forget(self, *names: str) -> None:
-        for name in names:
-            self.context.expire_metadata(name)
 
     def _clients_where(self, condition: Callable[[ClientMetadata], bool]) -> list[str]:
         found = []

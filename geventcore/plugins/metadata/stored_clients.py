@@ -9,18 +9,18 @@ machine has changed a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from geventcore.errors import MetadataConsistencyError, MetadataRuntimeError, MetadataUnavailable, StorageError
 from geventcore.filemonitor import FileAction, FileEvent
+from geventcore.plugin.context import PluginContext
 from geventcore.plugins.ip_addresses import normal_address
 from geventcore.plugins.metadata.clients import Client, ClientTable
 from geventcore.plugins.metadata.clients_file import ClientsFile, check_client_name
 from geventcore.specfiles.xmltext import illegal_position
 from geventcore.storage import clients as rows
-from geventcore.storage.database import Database
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -55,8 +55,8 @@ class OptionalClientsFile(ClientsFile):
 class StoredClients:
     """A `ClientList`. `ClientsFile` is the other one."""
 
-    def __init__(self, database: Database, file: OptionalClientsFile) -> None:
-        self._rows = _Rows(database)
+    def __init__(self, context: PluginContext, file: OptionalClientsFile) -> None:
+        self._rows = _Rows(context)
         self._file = file
         self._table = StoredClientTable.over(self._rows, file.table if file.is_loaded else _NO_CLIENTS)
 
@@ -72,17 +72,19 @@ class StoredClients:
         """Add a client, unless there is one; whether there was none."""
         check_client_name(name)
         client = rows.StoredClient(name.lower(), **_checked(attributes))
-        return self._rows.write(lambda connection: rows.add_client(connection, client))
+        return self._rows.change([client.hostname], lambda connection: rows.add_client(connection, client))
 
     def update(self, name: str, attributes: Mapping[str, str | None]) -> None:
         """Change attributes of a client, or take those away that are None."""
         values = _checked(attributes)
-        if not self._rows.write(lambda connection: rows.update_client(connection, name.lower(), values)):
+        known_as = self._file.table.names_of(name)
+        if not self._rows.change(known_as, lambda connection: rows.update_client(connection, known_as[0], values)):
             raise MetadataConsistencyError(f"the database has no client {name}")
 
     def remove(self, name: str) -> None:
         """Take a client off the list."""
-        if not self._rows.write(lambda connection: rows.remove_client(connection, name.lower())):
+        known_as = self._file.table.names_of(name)
+        if not self._rows.change(known_as, lambda connection: rows.remove_client(connection, known_as[0])):
             raise MetadataConsistencyError(f"the database has no client {name}")
 
 
@@ -106,8 +108,9 @@ def _checked(attributes: Mapping[str, str | None]) -> dict[str, str | None]:
 class _Rows:
     """The database, with errors that say that nothing is known of clients."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._database = context.database
 
     def read(self, function: Callable[[Connection], T]) -> T:
         try:
@@ -115,9 +118,10 @@ class _Rows:
         except StorageError as err:
             raise MetadataUnavailable(f"the client list cannot be read: {err}") from err
 
-    def write(self, function: Callable[[Connection], T]) -> T:
+    def change(self, names: Sequence[str], function: Callable[[Connection], T]) -> T:
+        """Change rows; `names` are those under which the client's metadata may be cached."""
         try:
-            return self._database.write(function)
+            return self._context.change_clients(names, function)
         except StorageError as err:
             raise MetadataUnavailable(f"the client list cannot be changed: {err}") from err
 

@@ -1,25 +1,24 @@
-"""Keeping results of probes in the database: nothing is remembered here, so every process is always right."""
+"""Keeping results of probes in the database: nothing is remembered here, so every process is always right. Cached
+metadata, of which they are a part, are forgotten with the change itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timezone
 
 from geventcore.errors import PluginExecutionError, StorageError
+from geventcore.plugin.context import PluginContext
 from geventcore.plugins.probes.probe_data import ProbeData
 from geventcore.plugins.probes.store import ClientProbes
 from geventcore.specfiles.xmltext import replace_illegal
 from geventcore.storage import probes as rows
-from geventcore.storage.database import Database
 
 
 class DatabaseProbeStore:
     """A `geventcore.plugins.probes.store.ProbeStore`."""
 
-    def __init__(self, database: Database, on_change: Callable[[str], None]) -> None:
-        """`on_change` is called with the name of each client whose data may have changed."""
-        self._database = database
-        self._on_change = on_change
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._database = context.database
 
     def get(self, hostname: str) -> ClientProbes:
         """See `ProbeStore.get`. `PluginExecutionError` if the database cannot be asked."""
@@ -36,7 +35,8 @@ class DatabaseProbeStore:
         data = {replace_illegal(name): str(replace_illegal(text)) for name, text in probes.data.items()}
         now = datetime.now(timezone.utc)
         try:
-            self._database.write(lambda connection: rows.replace_probes(connection, hostname, groups, data, now))
+            self._context.change_clients(
+                [hostname], lambda connection: rows.replace_probes(connection, hostname, groups, data, now)
+            )
         except StorageError as err:
             raise PluginExecutionError(f"the probe data of {hostname} cannot be stored: {err}") from err
-        self._on_change(hostname)

@@ -72,7 +72,7 @@ class Probes(Plugin, Probing, Connector):
         if self.context.settings[USE_DATABASE]:
             from geventcore.plugins.probes.database_store import DatabaseProbeStore
 
-            return DatabaseProbeStore(self.context.database, self.context.expire_metadata)
+            return DatabaseProbeStore(self.context)
         store = XMLProbeStore(self.directory / STORE_NAME, self.context, self.context.expire_metadata)
         self.context.file_monitor.add_monitor(str(store.path), store)
         return store
