@@ -151,12 +151,15 @@ def test_workers_forget_what_one_has_changed_that_died_before_it_could_say_so(tm
     client = site.client(HOSTS[0])
     with site.start() as server:
         workers = process_tree(server.pid)[1:]
+        # A client that is new is not remembered by whoever has added it.
+        assert client.call("DeclareVersion", "1.4.0") is True
         for worker in workers:
             with alone(server, worker):
                 assert "/srv/large" not in client.call("GetConfig")
         (site.directory / ORDER).touch()
         with pytest.raises(CONNECTION_ERRORS):
             client.call("AssertProfile", "large")
+        server.wait_for_log("serves")
         (survivor,) = filter(is_alive, workers)
         with alone(server, survivor):
             wait_until(lambda: "/srv/large" in client.call("GetConfig"), "the survivor has forgotten what was")
