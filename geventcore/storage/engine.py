@@ -130,11 +130,14 @@ def _escaped(value: str) -> str:
 
 def _mysql_arguments(config: DatabaseConfig) -> dict[str, Any]:
     seconds = math.ceil(config.timeout)
+    # MySQL takes what only MariaDB knows for a comment. It has nothing of the kind for every statement.
+    only_mariadb = f"/*M! , max_statement_time = {seconds} */"
     return {
         "connect_timeout": seconds,
-        "read_timeout": seconds,
-        "write_timeout": seconds,
-        "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {seconds}",
+        # After the server had time to end a statement by itself.
+        "read_timeout": seconds + 1,
+        "write_timeout": seconds + 1,
+        "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {seconds} {only_mariadb}",
     }
 
 

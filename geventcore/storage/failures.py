@@ -14,6 +14,8 @@ from geventcore.storage.config import DatabaseConfig
 _REPEATABLE_STATES = frozenset({"40001", "40P01", "55P03"})
 #: The same of MySQL: lock timeout, deadlock.
 _REPEATABLE_NUMBERS = frozenset({1205, 1213})
+#: A statement of MariaDB took too long.
+_STATEMENT_TIMEOUT_NUMBER = 1969
 #: A table or column that does not exist: PostgreSQL, MySQL.
 _MISSING_STATES = frozenset({"42P01", "42703"})
 _MISSING_NUMBERS = frozenset({1146, 1054})
@@ -65,7 +67,7 @@ def storage_error(err: SQLAlchemyError, config: DatabaseConfig) -> StorageError:
         return SchemaMismatch(f"{config} lacks what this version needs ({text}); call: {UPGRADE_COMMAND}")
     if _state(err) == "3F000":
         return StorageError(f"{config}: [database] schema = {config.schema}: there is no such schema")
-    if _state(err) == "57014":
+    if _state(err) == "57014" or _number(err) == _STATEMENT_TIMEOUT_NUMBER:
         return StorageError(f"{config}: a statement took longer than [database] timeout")
     if concerns_everybody(err):
         return DatabaseUnavailable(f"{config}: {_SQLITE_TEXTS.get(text, text)}")

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from geventcore.errors import DatabaseUnavailable, SchemaMismatch
+from geventcore.errors import DatabaseUnavailable, SchemaMismatch, StorageError
 from geventcore.storage import engine as engines
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.failures import UPGRADE_COMMAND, one_line, storage_error
@@ -27,7 +27,7 @@ from geventcore.storage.schema import PREFIX
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = f"{PREFIX}schema"
 
-#: Between attempts to reach a server, in seconds.
+#: Between attempts to reach a server, or to be the one who changes the tables, in seconds.
 CONNECT_PAUSE = 0.2
 
 IMPORT_COMMAND = "geventcore db import"
@@ -181,10 +181,22 @@ def _connected(config: DatabaseConfig) -> Connection:
 
 @contextlib.contextmanager
 def _alone(connection: Connection, config: DatabaseConfig) -> Iterator[None]:
-    """A transaction in which nobody else changes the schema; committed at the end."""
+    """A transaction in which nobody else changes the schema; committed at the end. MySQL commits each step itself."""
     if config.is_file:
         connection = connection.execution_options(**{engines.BEGIN: "BEGIN IMMEDIATE"})
     with connection.begin():
         if config.engine == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('geventcore_schema'))"))
+        elif config.engine == "mysql":
+            _lock_mysql(connection, config)
         yield
+
+
+def _lock_mysql(connection: Connection, config: DatabaseConfig) -> None:
+    """Take a lock that is freed with the connection. Names of locks are those of a whole server."""
+    query = text("SELECT GET_LOCK(CONCAT('geventcore_schema ', MD5(DATABASE())), 0)")
+    deadline = time.monotonic() + config.timeout
+    while connection.scalar(query) != 1:
+        if time.monotonic() > deadline:
+            raise StorageError(f"{config}: somebody else is changing its tables")
+        time.sleep(CONNECT_PAUSE)

@@ -36,12 +36,12 @@ IMPORTANT = '<Flags><Flag name="only_important" value="True"/></Flags>'
 DAY = 86_400_000
 
 
-@pytest.fixture(params=["sqlite3", "postgresql"])
+@pytest.fixture(params=["sqlite3", "postgresql", "mariadb"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "sqlite3":
         config = DatabaseConfig("sqlite3", str(tmp_path / "reports.sqlite"))
     else:
-        config = request.getfixturevalue("postgresql").new_config()
+        config = request.getfixturevalue(request.param).new_config()
         migration.upgrade(config)
     opened = Database.open(config)
     yield opened

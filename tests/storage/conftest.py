@@ -17,13 +17,12 @@ from geventcore.storage.database import Database
 TIMEOUT = 20.0
 
 
-@pytest.fixture(params=["sqlite3", "postgresql"])
+@pytest.fixture(params=["sqlite3", "postgresql", "mariadb"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseConfig:
     """A database that has no tables yet."""
     if request.param == "sqlite3":
         return DatabaseConfig("sqlite3", str(tmp_path / "etc/bcfg2.sqlite"), timeout=TIMEOUT)
-    cluster = request.getfixturevalue("postgresql")
-    config: DatabaseConfig = cluster.new_config(timeout=TIMEOUT)
+    config: DatabaseConfig = request.getfixturevalue(request.param).new_config(timeout=TIMEOUT)
     return config
 
 

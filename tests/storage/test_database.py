@@ -111,6 +111,9 @@ def test_a_failure_alone_stores_nothing_and_harms_nobody(database: Database) -> 
 
 
 def test_a_commit_that_fails_fails_for_all(database: Database) -> None:
+    if database.config.engine == "mysql":
+        pytest.skip("MariaDB checks every constraint at once, so that nothing is left for the commit to find")
+
     def make_tables(connection: Connection) -> None:
         connection.execute(text("CREATE TABLE parent (id INTEGER PRIMARY KEY)"))
         connection.execute(

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, column, inspect, select, text
 
 from geventcore.cli.main import main
 from geventcore.errors import SchemaMismatch
@@ -31,7 +32,7 @@ def execute(config: DatabaseConfig, *statements: str) -> None:
         Path(config.name).parent.mkdir(exist_ok=True)
     with make_engine(config).begin() as connection:
         for statement in statements:
-            connection.execute(text(statement))
+            connection.execute(text(statement.replace('"', "`") if config.engine == "mysql" else statement))
 
 
 def set_version(config: DatabaseConfig, version: str) -> None:
@@ -126,7 +127,9 @@ def test_a_database_of_bcfg2_is_recognised_and_not_damaged(empty: DatabaseConfig
     database = Database.open(empty)
     database.write(adds("new"))
     rows = database.read(
-        lambda connection: connection.execute(text('SELECT * FROM "Server_metadataclientmodel"')).all()
+        lambda connection: connection.execute(
+            select(sqlalchemy.table("Server_metadataclientmodel", column("hostname"), column("version")))
+        ).all()
     )
     assert [tuple(row) for row in rows] == [("old", "1.3.4")]
     database.close()

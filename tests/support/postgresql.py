@@ -39,7 +39,10 @@ class PostgreSQL:
 
     Attributes:
         directory: where the socket is, and everything else.
+        connection_id: the statement that tells a connection its own number.
     """
+
+    connection_id = "SELECT pg_backend_pid()"
 
     def __init__(self, programs: Path, *, durable: bool = False) -> None:
         """Make and start a cluster. Unless it is `durable`, a crash of the machine may damage it."""
@@ -113,6 +116,20 @@ class PostgreSQL:
         schema = f"schema{next(self._numbers)}"
         self.execute(f"CREATE SCHEMA {schema}")
         return self.config("postgres", schema=schema, **details)
+
+    def own_config(self, **details: Any) -> DatabaseConfig:
+        """The same of a database that no other test uses."""
+        return self.config(self.new_database(), **details)
+
+    def end_connections(self, where: str) -> None:
+        """Cut off all connections to a database, or one, given its number."""
+        query = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE"
+        self.execute(f"{query} datname = '{where}' OR pid::text = '{where}'")
+
+    @staticmethod
+    def sleep(seconds: float) -> str:
+        """A statement that takes so long."""
+        return f"SELECT pg_sleep({seconds})"
 
 
 def database_section(config: DatabaseConfig) -> dict[str, str]:
