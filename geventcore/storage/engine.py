@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from geventcore.errors import ConfigError, StorageError
 from geventcore.storage.config import DatabaseConfig
@@ -24,6 +24,9 @@ DRIVERS = {"sqlite3": "sqlite", "postgresql": "postgresql+psycopg", "mysql": "my
 
 #: An execution option of connections: the statement that begins a transaction of SQLite.
 BEGIN = "geventcore_begin"
+
+#: Where a connection keeps how long a statement may be, in bytes.
+_LIMIT = "geventcore_limit"
 
 #: How long to try again if another process switches the same file of SQLite, and how often, in seconds.
 SWITCH_SECONDS = 10.0
@@ -42,6 +45,9 @@ def make_engine(config: DatabaseConfig) -> Engine:
     if config.is_file:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    elif config.engine == "mysql":
+        event.listen(engine, "connect", _ask_for_limit)
+        event.listen(engine, "before_cursor_execute", _refuse_what_is_too_large)
     return engine
 
 
@@ -132,12 +138,14 @@ def _mysql_arguments(config: DatabaseConfig) -> dict[str, Any]:
     seconds = math.ceil(config.timeout)
     # MySQL takes what only MariaDB knows for a comment. It has nothing of the kind for every statement.
     only_mariadb = f"/*M! , max_statement_time = {seconds} */"
+    settings = f"time_zone = '+00:00', innodb_lock_wait_timeout = {seconds} {only_mariadb}"
     return {
         "connect_timeout": seconds,
         # After the server had time to end a statement by itself.
         "read_timeout": seconds + 1,
         "write_timeout": seconds + 1,
-        "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {seconds} {only_mariadb}",
+        # What a column has no room for is an error, however the server is set up, and is never cut.
+        "init_command": f"SET sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), {settings}",
     }
 
 
@@ -176,6 +184,30 @@ def _begin_sqlite(connection: Connection) -> None:
     statement = connection.get_execution_options().get(BEGIN)
     if statement is not None:
         connection.exec_driver_sql(statement)
+
+
+def _ask_for_limit(connection: Any, record: ConnectionPoolEntry) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@max_allowed_packet")
+        (record.info[_LIMIT],) = cursor.fetchone()
+
+
+def _refuse_what_is_too_large(
+    connection: Connection, cursor: Any, statement: str, parameters: Any, _context: object, is_many: bool
+) -> None:
+    """Raise `StorageError` for a statement that is longer than MySQL takes. It would end the connection, which looks as
+    if the server were gone, and would be tried again and again."""
+    limit = connection.info[_LIMIT]
+    for row in parameters if is_many else [parameters]:
+        values = row.values() if isinstance(row, dict) else row or ()
+        size = sum(len(value) for value in values if isinstance(value, str | bytes))
+        # At most four bytes for a character, or two for one that has to be escaped.
+        if len(statement) + 4 * size >= limit:
+            size = len(cursor.mogrify(statement, row).encode("utf-8", "surrogateescape"))
+            if size >= limit:
+                raise StorageError(
+                    f"what is to be stored takes {size} bytes, and the server's max_allowed_packet is {limit}"
+                )
 
 
 def for_writing(connection: Connection, config: DatabaseConfig) -> Connection:

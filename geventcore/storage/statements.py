@@ -7,6 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+#: What MySQL says if there is a row with the same key.
+_DUPLICATE_NUMBER = 1062
 
 
 def insert_or_update(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -34,7 +38,14 @@ def insert_or_update(connection: Connection, table: Table, rows: Sequence[Mappin
 def insert_if_missing(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Add a row unless there is one with the same primary key; whether it was added."""
     if connection.dialect.name == "mysql":
-        return connection.execute(mysql.insert(table).prefix_with("IGNORE").values(dict(values))).rowcount > 0
+        try:
+            connection.execute(mysql.insert(table).values(dict(values)))
+        except IntegrityError as err:
+            if err.orig is None or err.orig.args[0] != _DUPLICATE_NUMBER:
+                raise
+            # Only the statement is undone. INSERT IGNORE would cut what is too long as well.
+            return False
+        return True
     insert = _insert(connection, table).values(dict(values)).on_conflict_do_nothing()
     return connection.execute(insert).rowcount > 0
 

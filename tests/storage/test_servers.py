@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy import Connection, text
@@ -51,6 +52,13 @@ waiters.append(gevent.spawn(database.write, lambda c: c.execute(sleep)))
 gevent.joinall(waiters, raise_error=True)
 print(turns)
 """
+
+
+@pytest.fixture(autouse=True)
+def collect_sockets() -> Iterator[None]:
+    """Let the sockets that are left be found here, and not by another test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from lxml import etree
 from sqlalchemy import select
 
 from geventcore.errors import (
+    DatabaseUnavailable,
     MetadataConsistencyError,
     MetadataRuntimeError,
     MetadataUnavailable,
     PluginExecutionError,
     PluginInitError,
+    StorageError,
 )
 from geventcore.filemonitor import FileAction
 from geventcore.options.common import CACHE_MODE, PASSWORD
@@ -28,6 +31,7 @@ from geventcore.plugins.probes.plugin import Probes
 from geventcore.plugins.probes.probe_data import ProbeData
 from geventcore.plugins.probes.store import ClientProbes
 from geventcore.storage import options
+from geventcore.storage.clients import StoredClient, add_client, all_clients, update_client
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.probes import StoredProbes, get_probes, replace_probes
 from geventcore.storage.schema import PROBE_UPLOAD
@@ -116,6 +120,38 @@ def test_an_upload_replaces_the_one_before(database: Any) -> None:
     assert store([]) == ((), {})
     rows = database.read(lambda connection: connection.execute(select(PROBE_UPLOAD)).all())
     assert [tuple(row) for row in rows] == [("h", NOW)]
+
+
+@pytest.mark.parametrize("size", [5, 20])
+def test_large_results_are_stored_or_refused_and_hold_up_nobody(database: Any, size: int) -> None:
+    text = "'" * (size << 20)
+    store = partial(replace_probes, hostname="h", groups=[], data={"p": text}, timestamp=NOW)
+    if database.config.engine == "mysql" and size > 10:
+        # The server takes 16 MB, and quotes need twice their room.
+        with pytest.raises(StorageError, match="max_allowed_packet is 16777216") as caught:
+            database.write(store)
+        assert not isinstance(caught.value, DatabaseUnavailable)
+        assert database.read(lambda connection: get_probes(connection, "h")) == ((), {})
+    else:
+        database.write(store)
+        assert database.read(lambda connection: get_probes(connection, "h")) == ((), {"p": text})
+    assert database.is_available
+
+
+def test_a_name_that_is_too_long_is_never_cut(database: Any) -> None:
+    long = "é" * 256
+    database.write(lambda connection: add_client(connection, StoredClient("h")))
+    for change in (
+        lambda connection: add_client(connection, StoredClient("new", profile=long)),
+        lambda connection: update_client(connection, "h", {"profile": long}),
+    ):
+        if database.config.is_file:
+            database.write(change)
+        else:
+            with pytest.raises(StorageError, match="too long"):
+                database.write(change)
+    found = database.read(all_clients)
+    assert {client.profile for client in found} == ({long} if database.config.is_file else {None})
 
 
 @pytest.mark.parametrize("cache", ["off", "initial"])
