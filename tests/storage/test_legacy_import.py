@@ -37,6 +37,7 @@ from tests.peers.sites import write_configuration
 from tests.storage.legacy import TO_1_4, LegacyDatabase, add_reports, postgresql_database, sqlite_database
 from tests.support.legacy_contents import BINARY, DIFFERENCE, LARGE, ZONE
 from tests.support.live_server import wait_until
+from tests.support.mariadb import MariaDB
 from tests.support.postgresql import database_section
 
 ALPHA, BETA, GAMMA = "alpha.example.net", "beta.example.net", "gamma.example.net"
@@ -249,6 +250,25 @@ def test_all_that_bcfg2_had_is_taken_over_once(
     assert "clients: 0 taken over, 3 here already" in output
     assert_everything_is_there(database)
     assert old.contents() == before
+
+
+def test_mariadb_can_take_it(
+    old_file: LegacyDatabase,
+    run: Callable[..., tuple[int, str, str]],
+    mariadb: MariaDB,
+    tmp_path: Path,
+    opened: Callable[[DatabaseConfig], Database],
+) -> None:
+    config = mariadb.new_config(timeout=20.0)
+    settings = write_settings(tmp_path / "mariadb.conf", config)
+    status, _, warnings = run(old_file.where, settings=settings)
+    assert (warnings, status) == ("", 0)
+    assert_everything_is_there(opened(config))
+    assert run(old_file.where, settings=settings)[1].count("nothing new since the import of") == 4
+    output = run(old_file.where, "--again", settings=settings)[1]
+    assert "reports: 0 taken over, 5 here already" in output
+    assert "clients: 0 taken over, 3 here already" in output
+    assert_everything_is_there(opened(config))
 
 
 def test_the_tables_can_stand_beside_those_of_bcfg2(

@@ -31,6 +31,7 @@ ENOUGH = 200
 SETTINGS = [
     pytest.param("gevent", "sqlite3", id="gevent-sqlite3"),
     pytest.param("gevent", "postgresql", id="gevent-postgresql"),
+    pytest.param("gevent", "mariadb", id="gevent-mariadb"),
     pytest.param("multiprocessing", "sqlite3", id="multiprocessing-sqlite3"),
 ]
 
@@ -45,7 +46,7 @@ def new_site(
     def database(engine: str) -> DatabaseConfig:
         if engine == "sqlite3":
             return DatabaseConfig(engine, str(tmp_path / "bcfg2.sqlite"))
-        config: DatabaseConfig = request.getfixturevalue("postgresql").new_config()
+        config: DatabaseConfig = request.getfixturevalue(engine).new_config()
         migration.upgrade(config)
         return config
 
