@@ -40,8 +40,10 @@ DAY = 86_400_000
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "sqlite3":
         config = DatabaseConfig("sqlite3", str(tmp_path / "reports.sqlite"))
+    elif request.param == "mariadb":
+        config = request.getfixturevalue("mariadb").config_with_tables()
     else:
-        config = request.getfixturevalue(request.param).new_config()
+        config = request.getfixturevalue("postgresql").new_config()
         migration.upgrade(config)
     opened = Database.open(config)
     yield opened

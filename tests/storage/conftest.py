@@ -13,24 +13,33 @@ from geventcore.storage import migration
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
 
+ENGINES = ["sqlite3", "postgresql", "mariadb"]
 #: Long enough for a machine that is busy.
 TIMEOUT = 20.0
 
 
-@pytest.fixture(params=["sqlite3", "postgresql", "mariadb"])
+@pytest.fixture(params=ENGINES)
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseConfig:
     """A database that has no tables yet."""
+    return _new_config(request, tmp_path)
+
+
+def _new_config(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseConfig:
     if request.param == "sqlite3":
         return DatabaseConfig("sqlite3", str(tmp_path / "etc/bcfg2.sqlite"), timeout=TIMEOUT)
     config: DatabaseConfig = request.getfixturevalue(request.param).new_config(timeout=TIMEOUT)
     return config
 
 
-@pytest.fixture
-def config(empty: DatabaseConfig) -> DatabaseConfig:
+@pytest.fixture(params=ENGINES)
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseConfig:
     """A database with the tables of this version."""
-    migration.upgrade(empty)
-    return empty
+    if request.param == "mariadb":
+        prepared: DatabaseConfig = request.getfixturevalue("mariadb").config_with_tables(timeout=TIMEOUT)
+        return prepared
+    config = _new_config(request, tmp_path)
+    migration.upgrade(config)
+    return config
 
 
 @pytest.fixture
