@@ -20,8 +20,8 @@ ENGINE = Option(
     "sqlite3",
     "The kind of database in which the server keeps what clients tell it.\n\n"
     "sqlite3 is a file, needs nothing else, and is right for one machine. postgresql is for several machines that "
-    "share a database (pip install 'geventcore[postgresql]'). mysql also stands for MariaDB, and is less tested "
-    "(pip install 'geventcore[mysql]').",
+    "share a database (pip install 'geventcore[postgresql]'). mysql is MariaDB, for several machines that cache "
+    "no metadata (pip install 'geventcore[mysql]').",
 )
 NAME = Option("database", "name", types.STRING, "<repository>/etc/bcfg2.sqlite", _NAME_HELP)
 USER = Option(
