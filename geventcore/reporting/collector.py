@@ -43,7 +43,8 @@ class Collector:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self.stored = 0
-        self._is_out = False
+        #: Why nothing could be stored lately; "" if something was.
+        self._outage = ""
         self._threads = [
             *(
                 threading.Thread(target=self._collect, name=f"collector {number}", daemon=True)
@@ -78,14 +79,14 @@ class Collector:
                 count = deliver(batch, self._sink, lambda function, *args: function(*args))
                 with self._lock:
                     self.stored += count
-                    if self._is_out:
-                        self._is_out = False
+                    if self._outage:
+                        self._outage = ""
                         log.info("Reports can be stored again")
                 pause = FIRST_PAUSE
             except OUTAGES as err:
                 with self._lock:
-                    if not self._is_out:
-                        self._is_out = True
+                    if self._outage != str(err):
+                        self._outage = str(err)
                         log.error("Reports wait, because they cannot be stored: %s", err)
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from geventcore.errors import DatabaseUnavailable, SchemaMismatch, StorageError
+from geventcore.errors import DatabaseUnavailable, GeventcoreError, SchemaMismatch, StorageError
 from geventcore.metrics.definitions import REPORTS
 from geventcore.reporting.format import decode
 from geventcore.reporting.sources import Batch
@@ -24,6 +24,11 @@ log = logging.getLogger(__name__)
 #: The store is gone, and may come back: what cannot be stored now is worth keeping.
 OUTAGES = (DatabaseUnavailable, SchemaMismatch)
 
+#: Of how many lines in a batch the log tells what is wrong: a file of something else may have any number of them.
+REFUSALS_TOLD = 5
+#: How much of a line the log shows that can be kept nowhere, in characters.
+EXCERPT = 200
+
 
 class Sink(Protocol):
     """Where reports are stored."""
@@ -36,7 +41,16 @@ class DatabaseSink:
     """Stores reports in the database."""
 
     def __init__(self, database: Callable[[], Database]) -> None:
-        self._database = database
+        self._open = database
+
+    def _database(self) -> Database:
+        try:
+            return self._open()
+        except OUTAGES:
+            raise
+        except GeventcoreError as err:
+            # No fault of the report that happens to be the first one.
+            raise DatabaseUnavailable(str(err)) from err
 
     def store(self, interactions: Sequence[Interaction]) -> Sequence[StorageError | None]:
         """See `Sink.store`. All in one transaction, unless one of them spoils it for the others."""
@@ -64,20 +78,18 @@ def deliver(batch: Batch, sink: Sink, offload: Offload) -> int:
     try:
         interactions: list[Interaction] = []
         lines: list[bytes] = []
-        refused: list[bytes] = []
+        refused: list[tuple[bytes, str]] = []
         for line in batch.lines:
             try:
                 interactions.append(decode(line))
                 lines.append(line)
             except ValueError as err:
-                log.error("A line that waited to be stored is no report: %s", err)
-                refused.append(line)
+                refused.append((line, f"a line is no report: {err}"))
         for line, error in zip(lines, sink.store(interactions) if interactions else (), strict=True):
             if error is not None:
-                log.error("A report cannot be stored: %s", error)
-                refused.append(line)
+                refused.append((line, f"a report cannot be stored: {error}"))
         if refused:
-            log.error("%d reports are kept as %s", len(refused), offload(batch.refuse, refused))
+            _set_aside(batch, refused, offload)
         offload(batch.acknowledge)
         REPORTS.inc("delivered", by=len(batch.lines) - len(refused))
         REPORTS.inc("refused", by=len(refused))
@@ -85,3 +97,17 @@ def deliver(batch: Batch, sink: Sink, offload: Offload) -> int:
         batch.release()
         raise
     return len(interactions)
+
+
+def _set_aside(batch: Batch, refused: Sequence[tuple[bytes, str]], offload: Offload) -> None:
+    """Keep lines that nobody can store, or say that they are lost; either way they hold up nobody."""
+    for _, reason in refused[:REFUSALS_TOLD]:
+        log.error("%s: %s", batch.origin, reason)
+    try:
+        place = offload(batch.refuse, [line for line, _ in refused])
+    except OSError as err:
+        for line, _ in refused[:REFUSALS_TOLD]:
+            log.error("%s: a line that is dropped begins with %.*r", batch.origin, EXCERPT, line[:EXCERPT])
+        log.error("%s: %d lines are dropped: %s", batch.origin, len(refused), err)
+    else:
+        log.error("%s: %d lines that cannot be stored are kept as %s", batch.origin, len(refused), place)

@@ -47,13 +47,21 @@ def _encode_entry(kind: EntryKind, state: EntryState) -> list[Any]:
 def decode(line: bytes) -> Interaction:
     """What a line says; `ValueError` if it is not one that `encode` could have written."""
     try:
+        return _decode(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _decode(line: bytes) -> Interaction:
+    try:
         values = json.loads(line)
-    except (ValueError, RecursionError) as err:
+    except ValueError as err:
         raise ValueError(f"no JSON: {err}") from None
     if not isinstance(values, dict) or values.pop("report", None) != VERSION:
         raise ValueError(f"not a report of version {VERSION}")
     if values.keys() != _FIELDS.keys():
-        raise ValueError(f"missing or unknown: {', '.join(sorted(values.keys() ^ _FIELDS.keys()))}")
+        names = ", ".join(sorted(values.keys() ^ _FIELDS.keys()))
+        raise ValueError(f"missing or unknown: {names:.200}")
     found: dict[str, Any] = {
         **{name: _text(values[name]) for name in _TEXTS},
         **{name: None if values[name] is None else _text(values[name]) for name in _OPTIONAL_TEXTS},

@@ -18,7 +18,7 @@ from geventcore.reporting.delivery import OUTAGES, Sink, deliver
 from geventcore.reporting.format import encode
 from geventcore.reporting.options import SPOOL_LIMIT
 from geventcore.reporting.sources import SpoolSource
-from geventcore.reporting.spool import Spool, Waiting
+from geventcore.reporting.spool import Spool, SpoolUnusable, Waiting
 from geventcore.reporting.transports import Transport, TransportContext
 from geventcore.storage.report_model import Interaction
 
@@ -144,7 +144,10 @@ class JournaledSink:
 
     def start(self) -> None:
         """Store what waits from now on; reports that the last server has left come first."""
-        self._is_out = not self._offload(self.spool.is_empty)
+        try:
+            self._is_out = not self._offload(self.spool.is_empty)
+        except SpoolUnusable as err:
+            log.error("%s", err)
         if self._is_out:
             log.info("Reports wait in %s to be stored", self.spool.directory)
             self._wake.set()
@@ -161,6 +164,7 @@ class JournaledSink:
 
     def _run(self) -> None:
         pause = FIRST_PAUSE
+        complaint = ""
         while not self._stopping.is_set():
             self._wake.wait(LOOK_SECONDS)
             self._wake.clear()
@@ -169,6 +173,12 @@ class JournaledSink:
                 self._do_daily()
                 self._look()
                 pause = FIRST_PAUSE
+                complaint = ""
+            except SpoolUnusable as err:
+                if complaint != str(err):
+                    complaint = str(err)
+                    log.error("Reports that wait cannot be stored: %s", err)
+                self._stopping.wait(LONGEST_PAUSE)
             except OUTAGES as err:
                 log.debug("Reports still wait: %s", err)
                 self._stopping.wait(pause)

@@ -6,6 +6,7 @@ Keys:
 * ``bcfg2_statistics:taken:<collector>:<number>``: a batch that a collector has taken and not stored yet.
 * ``bcfg2_statistics:alive:<collector>``: exists as long as the collector lives, and a little longer. What a collector
   had taken that lives no more goes back to the list.
+* ``bcfg2_statistics:refused``: what is no report, if the collector cannot keep it in its directory; the latest.
 
 While the Redis server is gone, reports wait in a journal. How durable they are in Redis is a matter of its own
 configuration.
@@ -29,7 +30,7 @@ from geventcore.metrics.definitions import REPORTS_IN_REDIS
 from geventcore.options import Settings
 from geventcore.reporting.format import encode
 from geventcore.reporting.journal import JournaledTransport
-from geventcore.reporting.options import REDIS_DB, REDIS_HOST, REDIS_PASSWORD, REDIS_PORT
+from geventcore.reporting.options import REDIS_DB, REDIS_HOST, REDIS_PASSWORD, REDIS_PORT, SPOOL_LIMIT
 from geventcore.reporting.sources import Batch, Source
 from geventcore.reporting.spool import Spool
 from geventcore.reporting.transports import TransportContext
@@ -38,9 +39,12 @@ from geventcore.storage.report_model import Interaction
 LIST = "bcfg2_statistics"
 TAKEN = f"{LIST}:taken:"
 ALIVE = f"{LIST}:alive:"
+REFUSED = f"{LIST}:refused"
 
 #: Reports in one batch at most.
 BATCH_LIMIT = 100
+#: Lines that are no reports in Redis at most.
+REFUSED_LIMIT = 1000
 #: How long an answer of Redis may take, in seconds.
 TIMEOUT_SECONDS = 10.0
 #: How long a collector may say nothing before what it has taken goes back, in seconds: longer than storing may take.
@@ -98,13 +102,17 @@ class RedisSource:
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._next_look = 0.0
+        #: Keys of batches that are stored, or are to go back to the list, which Redis could not be told yet.
+        self._stored: set[str] = set()
+        self._owed: set[str] = set()
 
     def take(self) -> Batch | None:
         """See `Source.take`; several threads may call it."""
+        key = f"{TAKEN}{self._name}:{next(self._numbers)}"
         try:
             self._server.set(f"{ALIVE}{self._name}", "1", ex=ALIVE_SECONDS)
+            self._settle()
             self._recover()
-            key = f"{TAKEN}{self._name}:{next(self._numbers)}"
             first = self._server.blmove(LIST, key, 1, "LEFT", "RIGHT")
             if first is None:
                 return None
@@ -112,25 +120,46 @@ class RedisSource:
             while len(lines) < BATCH_LIMIT and (line := self._server.lmove(LIST, key, "LEFT", "RIGHT")) is not None:
                 lines.append(line)
         except redis.RedisError as err:
+            # It may have been done, and only the answer was lost.
+            self._owed.add(key)
             raise _unavailable(err) from err
-        return Batch(lines, lambda: self._acknowledge(key), lambda: self._give_back(key), self._refuse)
+        return Batch("Redis", lines, lambda: self._acknowledge(key), lambda: self._release(key), self._refuse)
 
     def _acknowledge(self, key: str) -> None:
         try:
             self._server.delete(key)
-        except redis.RedisError as err:
-            raise _unavailable(err) from err
-
-    def _give_back(self, key: str) -> None:
-        try:
-            while self._server.lmove(key, LIST, "RIGHT", "LEFT") is not None:
-                pass
         except redis.RedisError:
-            # Somebody will find that this collector lives no more, or it finds it itself.
-            return
+            self._stored.add(key)
+
+    def _release(self, key: str) -> None:
+        try:
+            self._give_back(key)
+        except redis.RedisError:
+            self._owed.add(key)
+
+    def _settle(self) -> None:
+        """Do what Redis could not be told when it was due. If this collector ends before, others do it."""
+        for key in [*self._stored]:
+            self._server.delete(key)
+            self._stored.discard(key)
+        for key in [*self._owed]:
+            self._give_back(key)
+            self._owed.discard(key)
+
+    def _give_back(self, key: str | bytes) -> None:
+        while self._server.lmove(key, LIST, "RIGHT", "LEFT") is not None:
+            pass
 
     def _refuse(self, lines: Sequence[bytes]) -> object:
-        return self._spool.refuse(lines)
+        try:
+            return self._spool.refuse(lines)
+        except OSError as err:
+            try:
+                self._server.rpush(REFUSED, *lines)
+                self._server.ltrim(REFUSED, -REFUSED_LIMIT, -1)
+            except redis.RedisError as redis_err:
+                raise OSError(f"{err}; {_unavailable(redis_err)}") from err
+            return f"the list {REFUSED} of Redis: {err}"
 
     def _recover(self) -> None:
         """Put back what collectors had taken that live no more."""
@@ -138,9 +167,9 @@ class RedisSource:
             if time.monotonic() < self._next_look:
                 return
             self._next_look = time.monotonic() + LOOK_SECONDS
-        for key in sorted(key.decode() for key in self._server.scan_iter(f"{TAKEN}*")):
-            collector = key.removeprefix(TAKEN).rpartition(":")[0]
-            if not self._server.exists(f"{ALIVE}{collector}"):
+        for key in sorted(self._server.scan_iter(f"{TAKEN}*", _type="list")):
+            collector = key.removeprefix(TAKEN.encode()).rpartition(b":")[0]
+            if not self._server.exists(ALIVE.encode() + collector):
                 self._give_back(key)
 
     def close(self) -> None:
@@ -162,5 +191,5 @@ class RedisTransport(JournaledTransport):
     @classmethod
     def make_source(cls, context: TransportContext) -> Source:
         """The list."""
-        spool = Spool(context.directory, lambda: 0, context.offload)
+        spool = Spool(context.directory, lambda: context.settings()[SPOOL_LIMIT], context.offload)
         return RedisSource(connect(context.settings()), spool)

@@ -5,24 +5,28 @@ share a file, so that many reports cost one sync. The names of files sort by the
 
 Any number of processes may write to a directory. One at a time takes files out of it: whoever holds the lock, which the
 kernel releases if that process dies. A file is removed after its reports are stored, so a crash in between makes them
-come twice and never get lost; the database knows them by client and time.
+come twice and never get lost; the database knows them by client and time. A file that cannot be read, or cannot be
+removed, is passed over for a while and holds up no other.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import itertools
 import logging
 import math
 import os
+import stat
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from geventcore.errors import DatabaseUnavailable
 from geventcore.reporting.batching import Batcher
 
 log = logging.getLogger(__name__)
@@ -35,6 +39,8 @@ COUNT_SECONDS = 5.0
 LOOK_PAUSE = 20.0
 #: A file that was being written for longer than this belongs to a process that has died.
 ABANDONED_SECONDS = 3600.0
+#: For how long a file is passed over that cannot be used, in seconds: somebody may mend it meanwhile.
+PASS_OVER_SECONDS = 60.0
 
 SUFFIX = ".reports"
 _WRITING = ".writing"
@@ -50,6 +56,10 @@ class Offload(Protocol):
 
 class SpoolFull(OSError):
     """The spool holds as much as it may."""
+
+
+class SpoolUnusable(DatabaseUnavailable):
+    """The directory cannot be looked at, or nothing can be taken out of it; the text names it."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,10 @@ class Spool:
         self._look_again = 0.0
         self._lock_file = -1
         self._lock = threading.Lock()
+        #: Until when files are passed over.
+        self._passed_over: dict[Path, float] = {}
+        #: What has such a name and is no file.
+        self._strangers: set[str] = set()
 
     # -- putting reports in
 
@@ -98,7 +112,7 @@ class Spool:
         return [None] * len(lines)
 
     def _write_file(self, data: bytes) -> None:
-        self._make_directory()
+        _make_directory(self.directory)
         held = self.size()
         if held + len(data) > self._limit():
             raise SpoolFull(f"{self.directory} holds {held} bytes, and may not hold more than {self._limit()}")
@@ -117,12 +131,6 @@ class Spool:
             raise
         _sync_directory(self.directory)
         self._bytes += len(data)
-
-    def _make_directory(self) -> None:
-        missing = [path for path in (self.directory, *self.directory.parents) if not path.is_dir()]
-        for path in reversed(missing):
-            path.mkdir(mode=0o700, exist_ok=True)
-            _sync_directory(path.parent)
 
     def size(self) -> int:
         """How many bytes the directory holds, as of a few seconds ago."""
@@ -149,20 +157,35 @@ class Spool:
     # -- taking reports out
 
     def lock(self) -> bool:
-        """Become the one process that takes reports out, and stay so until `unlock`; false if another one does."""
-        with self._lock:
+        """Become the one process that takes reports out, and stay so until `unlock`; false if another one does.
+
+        `SpoolUnusable` if nobody can.
+        """
+        with self._lock, self._usable():
+            _make_directory(self.directory)
+            if not os.access(self.directory, os.W_OK | os.X_OK):
+                # What was stored could not be removed.
+                raise OSError(errno.EACCES, "it may not be written by this user", str(self.directory))
             if self._lock_file >= 0:
                 return True
-            self._make_directory()
             descriptor = os.open(self.directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            except OSError as err:
                 os.close(descriptor)
-                return False
+                if isinstance(err, BlockingIOError):
+                    return False
+                raise
             self._lock_file = descriptor
         self._remove_abandoned()
         return True
+
+    @contextlib.contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as err:
+            raise SpoolUnusable(f"{err.filename or self.directory} cannot be used: {err.strerror or err}") from err
 
     def unlock(self) -> None:
         """Let another process take reports out."""
@@ -174,12 +197,27 @@ class Spool:
                 self._lock_file = -1
 
     def files(self) -> list[Path]:
-        """The files with reports, oldest first."""
-        return sorted(path for path, _ in self._files())
+        """The files with reports that are not passed over, oldest first. `SpoolUnusable` if that cannot be told."""
+        with self._usable():
+            found = {path for path, _ in self._files()}
+        for path in [*self._passed_over]:
+            if path not in found:
+                self._passed_over.pop(path, None)
+        return sorted(path for path in found if self._is_due(path))
 
     def is_empty(self) -> bool:
-        """Whether no reports wait."""
-        return next(iter(self._files()), None) is None
+        """Whether no reports wait that could be taken out. `SpoolUnusable` if that cannot be told."""
+        with self._usable():
+            return not any(self._is_due(path) for path, _ in self._files())
+
+    def pass_over(self, path: Path, reason: str) -> None:
+        """Leave a file where it is for now; the log says why, once."""
+        if path not in self._passed_over:
+            log.error("%s %s", path, reason)
+        self._passed_over[path] = time.monotonic() + PASS_OVER_SECONDS
+
+    def _is_due(self, path: Path) -> bool:
+        return self._passed_over.get(path, 0.0) <= time.monotonic()
 
     def _files(self) -> list[tuple[Path, os.stat_result]]:
         found = []
@@ -189,26 +227,44 @@ class Spool:
                     if entry.name.endswith(SUFFIX):
                         # Somebody may remove it meanwhile.
                         with contextlib.suppress(FileNotFoundError):
-                            found.append((Path(entry.path), entry.stat()))
+                            status = entry.stat(follow_symlinks=False)
+                            # The server writes nothing else, and whoever read a pipe could wait for ever.
+                            if stat.S_ISREG(status.st_mode):
+                                found.append((Path(entry.path), status))
+                            elif entry.path not in self._strangers:
+                                self._strangers.add(entry.path)
+                                log.error("%s is no plain file: it is left alone", entry.path)
         except FileNotFoundError:
             return []
         return found
 
     def remove(self, path: Path) -> None:
-        """Remove a file whose reports are stored."""
-        size = path.stat().st_size
-        path.unlink()
-        self._bytes = max(0, self._bytes - size)
+        """Remove a file whose reports are stored; somebody else may have done so. `OSError` if it is still there."""
+        with contextlib.suppress(FileNotFoundError):
+            size = path.stat().st_size
+            path.unlink()
+            self._bytes = max(0, self._bytes - size)
 
     def refuse(self, lines: Sequence[bytes]) -> Path:
-        """Keep lines that are no reports where nobody tries to store them again; returns the file."""
+        """Keep lines that are no reports where nobody tries to store them again; returns the file.
+
+        They may take as many bytes as the reports that wait. `OSError` if they cannot be kept.
+        """
         directory = self.directory / REFUSED
-        directory.mkdir(mode=0o700, exist_ok=True)
-        path = directory / f"{time.time_ns():020}-{os.getpid()}"
-        with open(path, "xb") as stream:
-            stream.writelines(lines)
-            stream.flush()
-            os.fsync(stream.fileno())
+        _make_directory(directory)
+        data = b"".join(lines)
+        held = sum(path.lstat().st_size for path in directory.iterdir())
+        if held + len(data) > self._limit():
+            raise SpoolFull(f"{directory} holds {held} bytes, and may not hold more than {self._limit()}")
+        path = directory / f"{time.time_ns():020}-{os.getpid()}-{next(self._numbers)}"
+        try:
+            with open(path, "xb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
         _sync_directory(directory)
         return path
 
@@ -217,6 +273,13 @@ class Spool:
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
                     path.unlink()
+
+
+def _make_directory(directory: Path) -> None:
+    missing = [path for path in (directory, *directory.parents) if not path.is_dir()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+        _sync_directory(path.parent)
 
 
 def _sync_directory(directory: Path) -> None:

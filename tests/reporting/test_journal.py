@@ -172,7 +172,7 @@ def test_what_is_no_report_is_kept_aside(site: Site, caplog: pytest.LogCaptureFi
     assert site.stored() == [("h", 0)]
     (kept,) = (journal.spool.directory / "refused").iterdir()
     assert kept.read_bytes() == b"cos\nsystem\n(S'true'\ntR.\n"
-    assert "4 reports are kept as" in caplog.text
+    assert "4 lines that cannot be stored are kept as" in caplog.text
 
 
 def test_what_the_database_refuses_harms_nobody_else(site: Site, caplog: pytest.LogCaptureFixture) -> None:
