@@ -21,6 +21,7 @@ from geventcore.options import LoadedSettings
 from geventcore.options.common import GROUP, REPOSITORY, UMASK, USER
 from geventcore.reporting.options import MAX_CHILDREN, REPORTING_OPTIONS, TRANSPORT
 from geventcore.reporting.transports import TransportContext, transport_class
+from geventcore.storage.file_rights import require_writable
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +60,9 @@ def command(settings: LoadedSettings) -> int:
     try:
         process.become()
         try:
-            databases.reporting()
+            require_writable(databases.reporting().config)
         except DatabaseUnavailable as err:
-            log.error("The database is not there yet: %s", err)
+            log.error("Reports will wait until they can be stored: %s", err)
         collector = Collector(
             source,
             DatabaseSink(databases.reporting),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from geventcore.core.databases import Databases
 from geventcore.errors import StorageError
 from geventcore.metrics.definitions import DATABASE_AVAILABLE, DATABASE_OPERATIONS
+from geventcore.storage.file_rights import why_not_writable
 
 if TYPE_CHECKING:
     from geventcore.storage.database import Database
@@ -60,7 +61,9 @@ class DatabaseWatch:
             check = self._check = _Check(database)
         if database.is_available:
             check.wait()
-        return "" if database.is_available else f"the last attempt to use {database.config} has failed"
+        if not database.is_available:
+            return f"the last attempt to use {database.config} has failed"
+        return why_not_writable(database.config)
 
 
 def _counts(database: Database) -> dict[str, int]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from geventcore.errors import ConfigError
 from geventcore.options.settings import LoadedSettings
 from geventcore.storage.config import DatabaseConfig, database_config, reporting_config
+from geventcore.storage.file_rights import require_writable
 
 if TYPE_CHECKING:
     from geventcore.storage.database import Database
@@ -35,7 +36,9 @@ class Databases:
 
         Raises `ConfigError`, `SchemaMismatch` or `DatabaseUnavailable`, which stop the start of a server.
         """
-        return self._open("main", database_config)
+        database = self._open("main", database_config)
+        require_writable(database.config)
+        return database
 
     def reporting(self) -> Database:
         """The database for reports, which may be the same; raises what `main` raises."""

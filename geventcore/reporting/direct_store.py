@@ -11,6 +11,7 @@ from geventcore.reporting.journal import JournaledTransport
 from geventcore.reporting.retention import remove_old_reports
 from geventcore.reporting.transports import TransportContext
 from geventcore.storage.config import reporting_config
+from geventcore.storage.file_rights import require_writable
 from geventcore.storage.migration import SchemaState, require_current, schema_version
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ def check_database(settings: Settings) -> None:
         version = schema_version(config)
         if not (config.is_file and version.state is SchemaState.EMPTY):
             require_current(version, config)
+        require_writable(config)
     except DatabaseUnavailable as err:
         log.warning("Reports will wait until the database is there: %s", err)
     except StorageError as err:

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from geventcore.errors import ConfigError, StorageError
+from geventcore.errors import ConfigError, DatabaseUnavailable, StorageError
 from geventcore.storage.config import DatabaseConfig
 
 DRIVERS = {"sqlite3": "sqlite", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
@@ -234,9 +234,9 @@ def for_snapshot(connection: Connection, config: DatabaseConfig, begin: bool) ->
 
 
 def make_directory(config: DatabaseConfig) -> None:
-    """Make the directory of a database that is a file; `StorageError` if that cannot be done."""
+    """Make the directory of a database that is a file; `DatabaseUnavailable` if that cannot be done."""
     directory = os.path.dirname(config.name)
     try:
         os.makedirs(directory, exist_ok=True)
     except OSError as err:
-        raise StorageError(f"{config}: its directory cannot be made: {err.strerror}") from err
+        raise DatabaseUnavailable(f"{config}: its directory cannot be made: {err.strerror}") from err

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, insert
 from geventcore.errors import StorageError
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
+from geventcore.storage.file_rights import require_writable
 from geventcore.storage.migration import SchemaState, require_current, schema_version
 from geventcore.storage.schema import CLIENT
 
@@ -24,6 +25,7 @@ def check(config: DatabaseConfig) -> list[str]:
         version = schema_version(config)
         if config.is_file and version.state is SchemaState.EMPTY:
             # The server makes it when it starts.
+            require_writable(config)
             return []
         require_current(version, config)
     except StorageError as err:

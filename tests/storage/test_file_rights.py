@@ -1,0 +1,96 @@
+"""Files of SQLite that may not be written, or cannot be made: who says so, before something is lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from geventcore.errors import DatabaseUnavailable
+from geventcore.storage import migration
+from geventcore.storage.config import DatabaseConfig
+from geventcore.storage.database import Database
+from geventcore.storage.inspection import check
+from tests.support.live_server import PROJECT
+from tests.support.reduced_rights import obeying_rights
+
+#: Prints what ``db check`` complains of, for each file.
+CHECK = """
+import sys
+from geventcore.storage.config import DatabaseConfig
+from geventcore.storage.inspection import check
+for name in sys.argv[1:]:
+    print(check(DatabaseConfig("sqlite3", name)))
+"""
+#: Opens a file as a server that has its clients there, and asks whether it is ready when the file becomes read-only.
+SERVER = """
+import os, sys
+from geventcore.core.database_watch import DatabaseWatch
+from geventcore.core.databases import Databases
+from geventcore.errors import DatabaseUnavailable
+from geventcore.options.settings import default_settings
+from geventcore.storage.database import call_directly
+from geventcore.storage.options import NAME
+
+def start():
+    settings = default_settings({NAME: sys.argv[1]})
+    databases = Databases(lambda: settings, call_directly)
+    databases.main()
+    return databases
+
+databases = start()
+watch = DatabaseWatch(databases)
+print(repr(watch.why_not_available()))
+os.chmod(sys.argv[1], 0o400)
+print(repr(watch.why_not_available()))
+databases.close()
+try:
+    start()
+except DatabaseUnavailable as err:
+    print(err)
+"""
+
+
+def run(script: str, *arguments: str) -> list[str]:
+    command = obeying_rights([sys.executable, "-W", "error", "-c", script, *arguments])
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT).stdout.splitlines()
+
+
+def test_a_file_cannot_be_made_below_a_file(tmp_path: Path, open_database: Callable[..., Database]) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    config = DatabaseConfig("sqlite3", str(file / "etc" / "bcfg2.sqlite"))
+    assert check(config) == [f"the database {config.name} cannot be made: {file} is no directory"]
+    with pytest.raises(DatabaseUnavailable, match="its directory cannot be made"):
+        migration.upgrade(config)
+    with pytest.raises(DatabaseUnavailable, match="its directory cannot be made"):
+        open_database(config)
+
+
+def test_a_check_looks_at_rights(tmp_path: Path) -> None:
+    directory = tmp_path / "etc"
+    directory.mkdir()
+    made, empty, missing, fine = (directory / name for name in ("made", "empty", "missing", "fine"))
+    migration.upgrade(DatabaseConfig("sqlite3", str(made)))
+    made.chmod(0o400)
+    empty.touch(0o400)
+    assert run(CHECK, *map(str, (made, fine))) == [
+        f"['the database {made}: the file, or its directory, may not be written by this user']",
+        "[]",
+    ]
+    directory.chmod(0o500)
+    assert run(CHECK, *map(str, (missing, directory / "deep" / "missing"))) == [
+        f"['the database {path}: the directory {directory} may not be written by this user']"
+        for path in (missing, directory / "deep" / "missing")
+    ]
+    directory.chmod(0o700)
+    assert run(CHECK, str(empty))[0].startswith(f"['the database {empty}: ")
+
+
+def test_a_server_does_not_start_and_is_not_ready_with_a_file_that_it_may_not_write(tmp_path: Path) -> None:
+    file = tmp_path / "bcfg2.sqlite"
+    complaint = f"the database {file}: {file} may not be written by this user"
+    assert run(SERVER, str(file)) == ["''", repr(complaint), complaint]
