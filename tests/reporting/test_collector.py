@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from geventcore.errors import DatabaseUnavailable
 from geventcore.options.settings import default_settings
 from geventcore.reporting.format import encode
 from geventcore.reporting.local_filesystem import LocalFilesystem
 from geventcore.reporting.options import REDIS_PORT
+from geventcore.reporting.sources import Source
 from geventcore.reporting.transports import Transport, TransportContext, transport_class
 from geventcore.storage import migration
 from geventcore.storage.config import DatabaseConfig
@@ -25,6 +27,7 @@ from geventcore.storage.report_model import Interaction
 from tests.peers.sites import free_port, write_configuration
 from tests.support.live_server import LiveSite, wait_until
 from tests.support.metric_values import values_here
+from tests.support.reduced_rights import obeying_rights
 from tests.support.report_database import locked, stored_reports
 from tests.support.uploads import START, report
 
@@ -69,7 +72,10 @@ class Site:
         """A collector that runs."""
         command = [sys.executable, "-W", "error", "-m", "geventcore", "report-collector", "-v", "-C"]
         return subprocess.Popen(
-            [*command, str(self.configuration), *arguments], stderr=subprocess.PIPE, text=True, env=LiveSite.environ()
+            obeying_rights([*command, str(self.configuration), *arguments]),
+            stderr=subprocess.PIPE,
+            text=True,
+            env=LiveSite.environ(),
         )
 
     def wait_for(self, expected: Sequence[tuple[str, int]]) -> None:
@@ -133,6 +139,44 @@ def test_a_kill_loses_nothing_and_stores_nothing_twice(files: Site) -> None:
             collector.kill()
     with files.collector() as collector:
         files.wait_for(expected)
+        assert stop(collector) == 0
+
+
+def test_a_directory_that_it_may_not_write_is_one_line_in_the_log(files: Site) -> None:
+    files.server_side().store(report("h", 0))
+    work = files.repository / "Reporting/LocalFilesystem/work"
+    broken = work / "0.reports"
+    broken.write_bytes(b"")
+    broken.chmod(0)
+    (work / "1.reports").mkdir()
+    work.chmod(0o500)
+    complaint = (
+        f"Reports wait, because they cannot be stored: {work} cannot be used: it may not be written by this user"
+    )
+    with files.collector() as collector:
+        wait_until(lambda: files.log.exists() and complaint in files.log.read_text(), "it has noticed")
+        assert files.stored() == []
+        work.chmod(0o700)
+        files.wait_for([("h", 0)])
+        assert stop(collector) == 0
+    log = files.log.read_text()
+    assert log.count(complaint) == 1
+    assert log.count(f"{broken} waits to be stored, and cannot be read: Permission denied") == 1
+    assert log.count(f"{work}/1.reports is no plain file: it is left alone") == 1
+    assert "Traceback" not in log
+
+
+def test_a_database_that_it_may_not_write_is_told_at_once(files: Site) -> None:
+    files.database.chmod(0o400)
+    complaint = (
+        f"Reports will wait until they can be stored: the database {files.database}: {files.database} may not be"
+    )
+    with files.collector() as collector:
+        wait_until(lambda: files.log.exists() and complaint in files.log.read_text(), "it says so")
+        files.server_side().store(report("h", 0))
+        wait_until(lambda: "Reports wait" in files.log.read_text(), "the report waits")
+        files.database.chmod(0o600)
+        files.wait_for([("h", 0)])
         assert stop(collector) == 0
 
 
@@ -204,6 +248,26 @@ class Redis:
         with redis.Redis(port=self.port) as client:
             client.rpush(key, *map(encode, interactions))
 
+    def push_lines(self, key: str, *lines: bytes) -> None:
+        """Append anything to a list."""
+        import redis
+
+        with redis.Redis(port=self.port) as client:
+            client.rpush(key, *lines)
+
+    def lines(self, key: str) -> list[bytes]:
+        """What a list holds."""
+        import redis
+
+        with redis.Redis(port=self.port) as client:
+            return [*client.lrange(key, 0, -1)]
+
+    def source(self, directory: Path) -> Source:
+        """What a collector takes from."""
+        values = default_settings({REDIS_PORT: self.port})
+        context = TransportContext(lambda: values, directory, no_database, call_directly)
+        return transport_class("RedisTransport").make_source(context)
+
     def kill(self) -> None:
         """End it as a crash does."""
         self._process.kill()
@@ -268,3 +332,73 @@ def test_nothing_is_taken_for_good_while_the_database_is_gone(through_redis: Sit
     with through_redis.collector() as collector:
         through_redis.wait_for([("h", 0), ("h", 1), ("h", 2)])
         assert stop(collector) == 0
+
+
+def test_what_is_no_report_is_got_rid_of_where_there_is_no_repository(through_redis: Site, redis_server: Redis) -> None:
+    redis_server.push_lines("bcfg2_statistics", *(b"garbage %d" % number for number in range(120)))
+    redis_server.push("bcfg2_statistics", report("h", 0))
+    redis_server.push_lines("bcfg2_statistics", b"\0" * 100_000)
+    redis_server.push_lines("bcfg2_statistics:taken:\xff:0", encode(report("h", 1)))
+    through_redis.repository.rmdir()
+    with through_redis.collector() as collector:
+        through_redis.wait_for([("h", 0), ("h", 1)])
+        wait_until(lambda: redis_server.keys() == [], "nothing is left")
+        assert stop(collector) == 0
+    refused = through_redis.repository / "Reporting/RedisTransport/refused"
+    assert sum(path.read_bytes().count(b"garbage") for path in refused.iterdir()) == 120
+    log = through_redis.log.read_text()
+    assert "Redis: 100 lines that cannot be stored are kept as" in log
+    assert "ignored" not in log, "nothing was stored twice"
+    assert "Traceback" not in log
+
+
+def test_what_is_no_report_stays_in_redis_if_it_can_be_kept_nowhere_else(
+    through_redis: Site, redis_server: Redis
+) -> None:
+    redis_server.push_lines("bcfg2_statistics", *(b"garbage %d" % number for number in range(1100)))
+    redis_server.push("bcfg2_statistics", report("h", 0))
+    (through_redis.repository / "Reporting").touch()
+    with through_redis.collector() as collector:
+        through_redis.wait_for([("h", 0)])
+        wait_until(lambda: redis_server.keys() == ["bcfg2_statistics:refused"], "nothing else is left")
+        assert stop(collector) == 0
+    assert redis_server.lines("bcfg2_statistics:refused") == [b"garbage %d" % number for number in range(100, 1100)]
+    log = through_redis.log.read_text()
+    assert "kept as the list bcfg2_statistics:refused of Redis: " in log
+    assert "ignored" not in log
+    assert "Traceback" not in log
+
+
+def test_what_redis_could_not_be_told_it_is_told_later(tmp_path: Path, redis_server: Redis) -> None:
+    """The collector lives on: nobody else would give back what it has taken, or forget what is stored."""
+    source = redis_server.source(tmp_path)
+    redis_server.push("bcfg2_statistics", report("h", 0))
+    for settle in ("release", "acknowledge"):
+        batch = source.take()
+        assert batch is not None
+        assert batch.lines == [encode(report("h", 0))]
+        redis_server.kill()
+        getattr(batch, settle)()
+        with pytest.raises(DatabaseUnavailable):
+            source.take()
+        redis_server.start()
+    assert source.take() is None
+    assert redis_server.keys() == []
+    source.close()
+
+
+def test_keys_of_another_type_are_one_line(through_redis: Site, redis_server: Redis) -> None:
+    import redis
+
+    with redis.Redis(port=redis_server.port) as client:
+        client.set("bcfg2_statistics", "text")
+        client.set("bcfg2_statistics:taken:dead:0", "text")
+        redis_server.push("bcfg2_statistics:taken:dead:1", report("h", 0))
+        with through_redis.collector() as collector:
+            wait_until(
+                lambda: through_redis.log.exists() and "WRONGTYPE" in through_redis.log.read_text(), "it has noticed"
+            )
+            client.delete("bcfg2_statistics")
+            through_redis.wait_for([("h", 0)])
+            assert stop(collector) == 0
+    assert through_redis.log.read_text().count("WRONGTYPE") == 1
