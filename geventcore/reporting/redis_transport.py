@@ -167,10 +167,14 @@ class RedisSource:
             if time.monotonic() < self._next_look:
                 return
             self._next_look = time.monotonic() + LOOK_SECONDS
-        for key in sorted(self._server.scan_iter(f"{TAKEN}*", _type="list")):
-            collector = key.removeprefix(TAKEN.encode()).rpartition(b":")[0]
-            if not self._server.exists(ALIVE.encode() + collector):
-                self._give_back(key)
+        try:
+            for key in sorted(self._server.scan_iter(f"{TAKEN}*", _type="list")):
+                collector = key.removeprefix(TAKEN.encode()).rpartition(b":")[0]
+                if not self._server.exists(ALIVE.encode() + collector):
+                    self._give_back(key)
+        except redis.RedisError:
+            self._next_look = 0.0
+            raise
 
     def close(self) -> None:
         """Say that this collector lives no more."""

@@ -248,11 +248,11 @@ class Spool:
     def refuse(self, lines: Sequence[bytes]) -> Path:
         """Keep lines that are no reports where nobody tries to store them again; returns the file.
 
-        They may take as many bytes as the reports that wait. `OSError` if they cannot be kept.
+        Each gets an end. They may take as many bytes as the reports that wait. `OSError` if they cannot be kept.
         """
         directory = self.directory / REFUSED
         _make_directory(directory)
-        data = b"".join(lines)
+        data = b"".join(line if line.endswith(b"\n") else line + b"\n" for line in lines)
         held = sum(path.lstat().st_size for path in directory.iterdir())
         if held + len(data) > self._limit():
             raise SpoolFull(f"{directory} holds {held} bytes, and may not hold more than {self._limit()}")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +69,17 @@ class Site:
         context = TransportContext(lambda: values, directory, no_database, call_directly)
         return transport_class(self.transport)(context)
 
-    def collector(self, *arguments: str) -> subprocess.Popen[str]:
-        """A collector that runs."""
+    @contextmanager
+    def collector(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A collector that runs; killed if the block fails."""
         command = [sys.executable, "-W", "error", "-m", "geventcore", "report-collector", "-v", "-C"]
-        return subprocess.Popen(
-            obeying_rights([*command, str(self.configuration), *arguments]),
-            stderr=subprocess.PIPE,
-            text=True,
-            env=LiveSite.environ(),
-        )
+        command = obeying_rights([*command, str(self.configuration), *arguments])
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=LiveSite.environ()) as process:
+            try:
+                yield process
+            except BaseException:
+                process.kill()
+                raise
 
     def wait_for(self, expected: Sequence[tuple[str, int]]) -> None:
         """Return when exactly these reports, hosts and numbers, are stored."""
@@ -345,9 +348,10 @@ def test_what_is_no_report_is_got_rid_of_where_there_is_no_repository(through_re
         wait_until(lambda: redis_server.keys() == [], "nothing is left")
         assert stop(collector) == 0
     refused = through_redis.repository / "Reporting/RedisTransport/refused"
-    assert sum(path.read_bytes().count(b"garbage") for path in refused.iterdir()) == 120
+    lines = [line for path in sorted(refused.iterdir()) for line in path.read_bytes().splitlines()]
+    assert lines == [*(b"garbage %d" % number for number in range(120)), b"\0" * 100_000]
     log = through_redis.log.read_text()
-    assert "Redis: 100 lines that cannot be stored are kept as" in log
+    assert f"lines that cannot be stored are kept as {refused}/" in log
     assert "ignored" not in log, "nothing was stored twice"
     assert "Traceback" not in log
 

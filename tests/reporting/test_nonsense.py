@@ -115,7 +115,7 @@ def test_good_lines_of_a_bad_file_are_stored(
     assert sink.clients == ["h"]
     assert spool.files() == []
     (kept,) = (spool.directory / "refused").iterdir()
-    assert kept.read_bytes() == b"garbage\n" * 1000 + b"\0" * 100 + b"\n" + GOOD[:-20]
+    assert kept.read_bytes() == b"garbage\n" * 1000 + b"\0" * 100 + b"\n" + GOOD[:-20] + b"\n"
     assert len(caplog.messages) == REFUSALS_TOLD + 1
     assert all(message.startswith(f"{path}: ") for message in caplog.messages)
     assert caplog.messages[-1] == f"{path}: 1002 lines that cannot be stored are kept as {kept}"
