@@ -24,6 +24,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from geventcore.errors import DatabaseUnavailable, StorageError
 from geventcore.metrics.definitions import REPORTS_IN_REDIS
@@ -62,6 +64,8 @@ def connect(settings: Settings) -> Any:
         password=settings[REDIS_PASSWORD],
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
+        # Once, for a connection that has ended while nobody used it. Whoever calls tries again later, and can be stopped.
+        retry=Retry(NoBackoff(), 1),
     )
 
 
