@@ -64,7 +64,7 @@ def connect(settings: Settings) -> Any:
         password=settings[REDIS_PASSWORD],
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
-        # Once, for a connection that has ended while nobody used it. Whoever calls tries again later, and can be stopped.
+        # Once, for a connection that ended while nobody used it. Whoever calls tries again later, and can be stopped.
         retry=Retry(NoBackoff(), 1),
     )
 
