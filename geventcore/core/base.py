@@ -110,7 +110,7 @@ class Core:
         self.debug = False
         self.lock = RepositoryLock()
         self.bus = Bus()
-        self.databases = Databases(lambda: self.settings, self.offload)
+        self.databases = Databases(lambda: self.settings, self.offload, lambda: self.is_terminating)
         self._terminate = threading.Event()
         self._is_shut_down = False
         self._threads: list[threading.Thread] = []

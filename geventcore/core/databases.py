@@ -24,9 +24,16 @@ if TYPE_CHECKING:
 class Databases:
     """Each database once, though two settings may mean the same."""
 
-    def __init__(self, settings: Callable[[], LoadedSettings], offload: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], LoadedSettings],
+        offload: Callable[..., Any],
+        is_ending: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`is_ending` is asked while a database is waited for that cannot be reached yet."""
         self._settings = settings
         self._offload = offload
+        self._is_ending = is_ending
         self._lock = threading.Lock()
         self._opened: dict[str, Database] = {}
         self._notifications: NotificationRelay | None = None
@@ -49,8 +56,14 @@ class Databases:
             if role not in self._opened:
                 config = config_of(self._settings())
                 same = [database for database in self._opened.values() if database.config == config]
-                self._opened[role] = same[0] if same else _open_database(config, self._offload)
+                self._opened[role] = same[0] if same else self._open_new(config)
             return self._opened[role]
+
+    def _open_new(self, config: DatabaseConfig) -> Database:
+        require_libraries()
+        from geventcore.storage.database import Database
+
+        return Database.open(config, self._offload, self._is_ending)
 
     def opened(self) -> list[Database]:
         """The databases that have been asked for, each once."""
@@ -96,10 +109,3 @@ def require_libraries() -> None:
     for library in ("sqlalchemy", "alembic"):
         if importlib.util.find_spec(library) is None:
             raise ConfigError(f"the database needs {library}, which is missing: pip install 'geventcore[database]'")
-
-
-def _open_database(config: DatabaseConfig, offload: Callable[..., Any]) -> Database:
-    require_libraries()
-    from geventcore.storage.database import Database
-
-    return Database.open(config, offload)

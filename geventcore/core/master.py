@@ -128,7 +128,7 @@ class Master:
         ours, theirs = socketpair()
         self._numbers += 1
         number = self._numbers
-        pid = self._calls.fork()
+        pid = self._signals.fork(self._calls.fork)
         if pid == 0:
             # A copy of the master's ends would keep the other workers from noticing that the master is gone.
             ours.close()

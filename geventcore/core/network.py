@@ -161,6 +161,9 @@ class NetworkCore(Core):
         except Exception as err:
             if self._start_report is not None:
                 self._start_report.send(str(err))
+            if self._signals.is_told_to_end:
+                log.info("Told to end before clients were served: %s", err)
+                return True
             raise
         finally:
             self.shutdown()
@@ -243,9 +246,14 @@ class NetworkCore(Core):
 
     # -- life
 
+    @property
+    def is_terminating(self) -> bool:
+        """Whether the server has been asked to end, or has a signal to do so that nobody has taken yet."""
+        return super().is_terminating or self._signals.is_told_to_end
+
     def wait_for_termination(self) -> None:
         """Handle signals until the server is told to end; called by `_block`."""
-        while not self.is_terminating:
+        while not super().is_terminating:
             received = self._signals.wait()
             if received in TERMINATING:
                 log.info("Told to end by signal %d", received)

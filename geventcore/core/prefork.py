@@ -20,7 +20,6 @@ from geventcore.core.master import Master, SystemCalls
 from geventcore.core.network import NetworkCore
 from geventcore.core.network_options import DRAIN_TIMEOUT
 from geventcore.core.service_manager import ServiceManager
-from geventcore.core.signals import SignalQueue
 from geventcore.core.worker_link import WorkerLink
 from geventcore.errors import GeventcoreError
 from geventcore.metrics.families import reset_all
@@ -133,9 +132,6 @@ class PreforkCore(NetworkCore):
             os._exit(status)
 
     def _become_worker(self, sock: socket.socket, is_replacement: bool) -> None:
-        self._signals.close()
-        self._signals = SignalQueue()
-        self._signals.install()
         self._service_manager = ServiceManager.nobody()
         self._start_report = None
         self._pid_file = None

@@ -4,6 +4,8 @@ A handler only notes the signal, so that nothing happens between two arbitrary i
 signal to any thread, but only the main thread runs Python's handlers, and only when it executes Python. So what wakes
 the main loop is a pipe that Python writes to at once, in whatever thread. Waiting goes through the standard library's
 ``select``, which a core may have made cooperative.
+
+A process that is forked gets a pipe of its own before any signal can reach it: see `SignalQueue.fork`.
 """
 
 from __future__ import annotations
@@ -12,26 +14,31 @@ import os
 import select
 import signal
 from collections import deque
+from collections.abc import Callable
 from types import FrameType
 
 #: What a server reacts to.
 TERMINATING = (signal.SIGTERM, signal.SIGINT)
 RELOADING = signal.SIGHUP
 REOPENING_LOGS = signal.SIGUSR1
+_CAUGHT = (*TERMINATING, RELOADING, REOPENING_LOGS)
 
 
 class SignalQueue:
     """Signals in the order of their arrival, and a way to wake whoever waits for them."""
 
     def __init__(self) -> None:
-        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._open()
         self._received: deque[int] = deque()
         self._previous: dict[int, object] = {}
         self._previous_wakeup = -1
 
+    def _open(self) -> None:
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
     def install(self) -> None:
         """Catch the signals; only in the main thread."""
-        for number in (*TERMINATING, RELOADING, REOPENING_LOGS):
+        for number in _CAUGHT:
             self._previous[number] = signal.signal(number, self._note)
         self._previous_wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 
@@ -42,6 +49,24 @@ class SignalQueue:
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() returned
         self._previous.clear()
+
+    def fork(self, fork: Callable[[], int]) -> int:
+        """Call `fork`, which returns what `os.fork` does, in a process that has installed this; returns the same.
+
+        A signal that is sent to either process meanwhile waits in the kernel, and is then noted by that process. What
+        was noted before stays with the parent.
+        """
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _CAUGHT)
+        try:
+            pid = fork()
+            if pid == 0:
+                self._received.clear()
+                self.close()
+                self._open()
+                signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pid
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._received.append(number)
@@ -69,6 +94,11 @@ class SignalQueue:
             except BlockingIOError:
                 return None
         return self._received.popleft() if self._received else None
+
+    @property
+    def is_told_to_end(self) -> bool:
+        """Whether a signal that ends a server waits here to be taken."""
+        return any(number in TERMINATING for number in self._received)
 
     def fileno(self) -> int:
         """What becomes readable when there may be a signal."""

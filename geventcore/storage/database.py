@@ -116,16 +116,18 @@ class Database:
         self._begin_process()
 
     @classmethod
-    def open(cls, config: DatabaseConfig, offload: Offload = call_directly) -> Database:
+    def open(
+        cls, config: DatabaseConfig, offload: Offload = call_directly, is_ending: Callable[[], bool] = lambda: False
+    ) -> Database:
         """A database whose schema is what the code needs; a SQLite file that does not exist is made.
 
-        `SchemaMismatch` names the command that mends the schema. `DatabaseUnavailable` if it cannot be reached. No
-        connection is left open, so that the process may fork.
+        `SchemaMismatch` names the command that mends the schema. `DatabaseUnavailable` if it cannot be reached, for
+        which it is waited no longer when `is_ending` says so. No connection is left open, so that the process may fork.
         """
         from geventcore.storage.migration import prepare
 
         database = cls(config, offload)
-        prepare(config)
+        prepare(config, is_ending)
         return database
 
     def _begin_process(self) -> None:

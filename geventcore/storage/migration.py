@@ -78,11 +78,16 @@ def versions() -> list[str]:
     return sorted(match[1] for match in matches if match)
 
 
-def schema_version(config: DatabaseConfig) -> SchemaVersion:
-    """What schema a database has. `StorageError` if it cannot be looked at."""
+def never() -> bool:
+    """An answer to whether a program has been told to end."""
+    return False
+
+
+def schema_version(config: DatabaseConfig, is_ending: Callable[[], bool] = never) -> SchemaVersion:
+    """What schema a database has. `StorageError` if it cannot be looked at, or `is_ending` while it is waited for."""
     if config.is_file and not os.path.exists(config.name):
         return SchemaVersion(SchemaState.EMPTY, None, needed_version())
-    with _connection(config) as connection:
+    with _connection(config, is_ending) as connection:
         return _version_of(connection)
 
 
@@ -99,9 +104,9 @@ def _version_of(connection: Connection) -> SchemaVersion:
     return SchemaVersion(SchemaState.FOREIGN if tables - {VERSION_TABLE} else SchemaState.EMPTY, None, needed)
 
 
-def prepare(config: DatabaseConfig) -> None:
+def prepare(config: DatabaseConfig, is_ending: Callable[[], bool] = never) -> None:
     """Make sure that a database can be used: make a SQLite file that is new, refuse what is not current."""
-    version = schema_version(config)
+    version = schema_version(config, is_ending)
     if config.is_file and version.state is SchemaState.EMPTY:
         upgrade(config)
     else:
@@ -155,17 +160,17 @@ def upgrade(config: DatabaseConfig, progress: Callable[[str], None] = lambda _: 
 
 
 @contextlib.contextmanager
-def _connection(config: DatabaseConfig) -> Iterator[Connection]:
+def _connection(config: DatabaseConfig, is_ending: Callable[[], bool] = never) -> Iterator[Connection]:
     """A connection for a moment, errors in our own words."""
     try:
-        with _connected(config) as connection:
+        with _connected(config, is_ending) as connection:
             yield connection
     except SQLAlchemyError as err:
         raise storage_error(err, config) from err
 
 
-def _connected(config: DatabaseConfig) -> Connection:
-    """A new connection; a server that starts at the same time is waited for."""
+def _connected(config: DatabaseConfig, is_ending: Callable[[], bool]) -> Connection:
+    """A new connection; a server that starts at the same time is waited for, unless this program ends."""
     engine = engines.make_engine(config)
     deadline = time.monotonic() + config.timeout
     while True:
@@ -174,7 +179,7 @@ def _connected(config: DatabaseConfig) -> Connection:
         except DBAPIError as err:
             if config.is_file:
                 raise
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or is_ending():
                 raise DatabaseUnavailable(f"{config} cannot be reached: {one_line(err)}") from err
         time.sleep(CONNECT_PAUSE)
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,15 @@ import pytest
 
 from tests.peers.sites import PLUGINS
 from tests.support.contract_repository import HOSTS
-from tests.support.live_server import LiveServer, LiveSite, is_alive, process_tree, state_of, wait_until
+from tests.support.live_server import (
+    PATIENCE_SECONDS,
+    LiveServer,
+    LiveSite,
+    is_alive,
+    process_tree,
+    state_of,
+    wait_until,
+)
 from tests.support.neighbours import Neighbours, assert_unharmed
 from tests.support.wire_client import Client
 
@@ -232,3 +241,22 @@ def test_a_server_can_be_told_to_end_while_its_workers_start(tmp_path: Path) -> 
         wait_until(is_over, "the end of the server")
         assert server.process.process.returncode == 0
         assert max(seen) < workers / 2
+
+
+def test_a_server_can_be_told_to_end_while_it_waits_for_the_database(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    site = new_site(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as database:
+        site.options["metadata"] = {"use_database": "true"}
+        port = str(database.getsockname()[1])
+        # Longer than anything here is waited for.
+        site.options["database"] = {"engine": "postgresql", "host": "127.0.0.1", "port": port, "timeout": "600"}
+        with site.launch() as server:
+            database.settimeout(PATIENCE_SECONDS)
+            for _ in range(2):
+                database.accept()[0].close()
+            server.signal(signal.SIGTERM)
+            database.close()
+            assert server.wait() == 0
+            assert "Told to end before clients were served" in server.log_text()
+            assert "Traceback" not in server.log_text()
