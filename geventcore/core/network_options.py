@@ -45,7 +45,7 @@ SECOND_KEY = Option(
 MAX_BODY = Option(
     "server",
     "max_body",
-    types.SIZE,
+    types.size(64 << 10),
     "100m",
     "The largest request that is read. Reports of clients with large file differences are the largest there are.",
 )
@@ -61,14 +61,14 @@ GZIP_LEVEL = Option(
 DRAIN_TIMEOUT = Option(
     "server",
     "drain_timeout",
-    types.FLOAT,
+    types.seconds(),
     30.0,
     "How long requests that are under way may go on when the server is told to end, in seconds.",
 )
 HANDSHAKE_TIMEOUT = Option(
     "server",
     "handshake_timeout",
-    types.FLOAT,
+    types.seconds(1),
     90.0,
     "How long a client may take for the TLS handshake, in seconds.\n\n"
     "It includes the time in which the server is too busy to answer; clients give up after 90. Connections that say "
@@ -77,14 +77,14 @@ HANDSHAKE_TIMEOUT = Option(
 IDLE_TIMEOUT = Option(
     "server",
     "idle_timeout",
-    types.FLOAT,
+    types.seconds(0.1),
     15.0,
     "How long a connection may wait for its next request, in seconds. Bcfg2's clients make one request only.",
 )
 REQUEST_TIMEOUT = Option(
     "server",
     "request_timeout",
-    types.FLOAT,
+    types.seconds(1),
     90.0,
     "How long a client may take to send a request, and to read the answer, in seconds. Clients give up after 90.",
 )

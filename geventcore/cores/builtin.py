@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 THREADS = Option(
     "builtin",
     "threads",
-    types.integer(1),
+    types.integer(1, 100_000),
     200,
     "How many connections the builtin core serves at once; further ones wait in the kernel's queue.",
 )

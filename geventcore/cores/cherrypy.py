@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 THREADS = Option(
     "cherrypy",
     "threads",
-    types.integer(1),
+    types.integer(1, 10_000),
     100,
     "How many connections the CherryPy core serves at once; accepted ones wait for a free thread.",
 )

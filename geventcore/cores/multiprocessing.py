@@ -28,10 +28,13 @@ from geventcore.options.settings import LoadedSettings
 from geventcore.plugin.base import Plugin
 from geventcore.rpc.methods import Method, XMLText, exposed
 
+#: As for workers of the gevent core: more would only be a typing error that keeps the machine busy.
+MOST_CHILDREN = 1024
+
 CHILDREN = Option(
     "server",
     "children",
-    types.integer(1),
+    types.integer(1, MOST_CHILDREN),
     os.cpu_count() or 1,
     "How many processes of the multiprocessing core build configurations.",
     flags=("--children",),

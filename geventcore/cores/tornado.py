@@ -23,7 +23,7 @@ from geventcore.options.option import Option
 THREADS = Option(
     "tornado",
     "threads",
-    types.integer(1),
+    types.integer(1, 10_000),
     20,
     "How many threads of the Tornado core answer requests at once; connections are not limited by it.",
 )

@@ -25,7 +25,7 @@ reactor: Any = _reactor
 THREADS = Option(
     "twisted",
     "threads",
-    types.integer(1),
+    types.integer(1, 10_000),
     20,
     "How many threads of the Twisted core answer requests at once; connections are not limited by it.",
 )

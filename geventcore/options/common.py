@@ -220,7 +220,7 @@ PERFORMANCE = Option(
 PERFORMANCE_INTERVAL = Option(
     "logging",
     "performance_interval",
-    types.TIMEOUT,
+    types.timeout(1, "nothing is logged"),
     300.0,
     "Seconds from one performance log to the next.",
 )

@@ -129,11 +129,24 @@ class IntegerType(ValueType[int]):
         return value
 
 
-class FloatType(ValueType[float]):
-    """A finite number."""
+#: The longest time that means something: a year, in seconds. Waiting far longer than that is more than a system can do.
+LONGEST_SECONDS = 31_536_000.0
 
-    accepts = "a number"
+
+class NumberType(ValueType[float]):
+    """A finite number between two bounds, both included. With `or_zero`, 0 is accepted, too."""
+
     metavar = "NUMBER"
+
+    def __init__(self, minimum: float | None, maximum: float | None, *, or_zero: bool = False) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
+        self._or_zero = or_zero
+        low = "" if minimum is None else f" of at least {minimum:.12g}"
+        high = "" if maximum is None else f" of at most {maximum:.12g}"
+        if low and high:
+            low, high = f" from {minimum:.12g}", f" to {maximum:.12g}"
+        self.accepts = f"a number{low}{high}" + (", or 0" if or_zero else "")
 
     def parse(self, text: str) -> float:
         if "_" in text:
@@ -144,17 +157,27 @@ class FloatType(ValueType[float]):
             raise ValueError from None
         if not math.isfinite(value):
             raise ValueError
+        is_within = (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+        if not is_within and not (self._or_zero and value == 0):
+            raise ValueError
         return value
 
 
 class TimeoutType(ValueType[float | None]):
-    """Seconds; `None` is "no limit"."""
+    """Seconds; `None` is "no limit", which an option may give another meaning."""
 
-    accepts = "a number of seconds (0 or less: no limit)"
     metavar = "SECONDS"
 
+    def __init__(self, minimum: float = 0.0, meaning_of_zero: str = "no limit") -> None:
+        self._number = NumberType(None, LONGEST_SECONDS)
+        self.minimum = minimum
+        low = f", at least {minimum:.12g}" if minimum else ""
+        self.accepts = f"a number of seconds{low} (0 or less: {meaning_of_zero})"
+
     def parse(self, text: str) -> float | None:
-        seconds = FLOAT.parse(text)
+        seconds = self._number.parse(text)
+        if 0 < seconds < self.minimum:
+            raise ValueError
         return seconds if seconds > 0 else None
 
     def format(self, value: Any) -> str:
@@ -162,17 +185,24 @@ class TimeoutType(ValueType[float | None]):
 
 
 class SizeType(ValueType[int]):
-    """A number of bytes, with an optional unit."""
+    """A number of bytes, with an optional unit; at least `minimum`."""
 
-    accepts = "a size in bytes, such as 1048576, 512k, 20m or 1g"
     metavar = "SIZE"
     _units = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+    def __init__(self, minimum: int = 0) -> None:
+        self.minimum = minimum
+        least = f", of at least {self.format(minimum)}" if minimum else ""
+        self.accepts = f"a size in bytes, such as 1048576, 512k, 20m or 1g{least}"
 
     def parse(self, text: str) -> int:
         match = re.fullmatch(r"([0-9]{1,18})\s*([kmgt]?)", text.strip(), re.IGNORECASE)
         if not match:
             raise ValueError
-        return int(match[1]) * self._units[match[2].lower()]
+        value = int(match[1]) * self._units[match[2].lower()]
+        if value < self.minimum:
+            raise ValueError
+        return value
 
     def format(self, value: Any) -> str:
         for unit in ("t", "g", "m", "k"):
@@ -411,6 +441,26 @@ def integer(minimum: int | None = None, maximum: int | None = None) -> ValueType
     return IntegerType(minimum, maximum)
 
 
+def number(minimum: float | None = None, maximum: float | None = None, *, or_zero: bool = False) -> ValueType[float]:
+    """Numbers between two bounds, both included; with `or_zero` 0, too."""
+    return NumberType(minimum, maximum, or_zero=or_zero)
+
+
+def seconds(minimum: float = 0.0, *, or_zero: bool = False) -> ValueType[float]:
+    """Numbers of seconds, at least `minimum` and at most a year; with `or_zero` 0, too."""
+    return NumberType(minimum, LONGEST_SECONDS, or_zero=or_zero)
+
+
+def timeout(minimum: float = 0.0, meaning_of_zero: str = "no limit") -> ValueType[float | None]:
+    """Seconds, at least `minimum`, or 0 or less for `None`."""
+    return TimeoutType(minimum, meaning_of_zero)
+
+
+def size(minimum: int = 0) -> ValueType[int]:
+    """Numbers of bytes, at least `minimum`."""
+    return SizeType(minimum)
+
+
 def choice(*names: str, synonyms: Mapping[str, str] | None = None) -> ValueType[str]:
     """One of some words, whatever their case; the value is the word as it is spelled in `names`.
 
@@ -431,7 +481,7 @@ BOOLEAN: ValueType[bool] = BooleanType()
 SWITCH: ValueType[bool] = BooleanType(also_true=("enabled",), also_false=("disabled",))
 INTEGER: ValueType[int] = integer()
 OPTIONAL_INTEGER: ValueType[int | None] = optional(INTEGER)
-FLOAT: ValueType[float] = FloatType()
+FLOAT: ValueType[float] = number()
 TIMEOUT: ValueType[float | None] = TimeoutType()
 SIZE: ValueType[int] = SizeType()
 OCTAL: ValueType[int] = OctalType()

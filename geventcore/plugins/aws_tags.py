@@ -59,7 +59,7 @@ CACHE = Option(
 TIMEOUT = Option(
     "awstags",
     "timeout",
-    types.FLOAT,
+    types.seconds(0.1),
     5.0,
     "How long one attempt to reach AWS may take, in seconds; there are two.",
 )

@@ -62,7 +62,7 @@ MAX_CHILDREN = Option(
 SPOOL_LIMIT = Option(
     "reporting",
     "spool_limit",
-    types.SIZE,
+    types.size(1),
     1 << 30,
     "How many bytes of reports may wait for the database.\n\n"
     "When the limit is reached, or the disk is full, further reports are refused, and clients say so. A report takes "

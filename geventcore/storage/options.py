@@ -61,11 +61,11 @@ OPTIONS = Option(
 TIMEOUT = Option(
     "database",
     "timeout",
-    types.TIMEOUT,
+    types.timeout(0.1, "60"),
     10.0,
     "For how many seconds a call waits for the database before it fails.\n\n"
     "While a database restarts, calls wait for it so long. A client gives up after 90 seconds. A single statement may "
-    "take as long again, and is then ended. 0 stands for 60.",
+    "take as long again, and is then ended.",
 )
 CONNECTIONS = Option(
     "database",

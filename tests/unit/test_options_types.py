@@ -37,6 +37,12 @@ ACCEPTED: list[tuple[types.ValueType[Any], str, object]] = [
     (types.SIZE, "2 G", 2 << 30),
     (types.SIZE, "3k", 3072),
     (types.SIZE, "1T", 1 << 40),
+    (types.size(1 << 16), "64k", 1 << 16),
+    (types.number(0.5, 2), "0.5", 0.5),
+    (types.number(0.5, 2, or_zero=True), "0", 0.0),
+    (types.seconds(), "0", 0.0),
+    (types.timeout(0.5), "0.5", 0.5),
+    (types.timeout(0.5), "0", None),
     (types.OCTAL, "0077", 0o077),
     (types.OCTAL, "22", 0o022),
     (types.OCTAL, "0o777", 0o777),
@@ -72,7 +78,12 @@ REFUSED: list[tuple[types.ValueType[Any], str]] = [
     *((types.INTEGER, text) for text in ("", "1.0", "1_000", "0x10", "\u0663", "9" * 5000)),
     *((types.integer(1, 5), text) for text in ("0", "6")),
     *((types.FLOAT, text) for text in ("", "nan", "inf", "1_0", "five")),
-    *((types.TIMEOUT, text) for text in ("", "nan", "5 minutes")),
+    *((types.number(0.5, 2), text) for text in ("0", "0.49", "2.1", "-1")),
+    *((types.number(0.5, 2, or_zero=True), text) for text in ("0.49", "-1")),
+    *((types.seconds(), text) for text in ("-0.1", "1e300", "")),
+    *((types.timeout(0.5), text) for text in ("0.1", "1e300", "")),
+    *((types.TIMEOUT, text) for text in ("", "nan", "5 minutes", "1e300")),
+    *((types.size(1 << 16), text) for text in ("0", "63k")),
     *((types.SIZE, text) for text in ("", "m", "-1", "1.5m", "10 potatoes")),
     *((types.OCTAL, text) for text in ("", "0999", "rwx", "77777", "-1")),
     *((types.PATH, text) for text in ("", "  ", "a\0b", "~no-such-user/x")),
@@ -108,7 +119,7 @@ def test_sizes_are_formatted_without_loss(size: int) -> None:
     assert types.SIZE.parse(types.SIZE.format(size)) == size
 
 
-@given(st.floats(min_value=1e-9, max_value=1e12))
+@given(st.floats(min_value=1e-9, max_value=types.LONGEST_SECONDS))
 def test_timeouts_are_formatted_without_loss(seconds: float) -> None:
     assert types.TIMEOUT.parse(types.TIMEOUT.format(seconds)) == seconds
 

@@ -12,6 +12,8 @@ from geventcore.options.option import Option
 
 #: Nobody has as many processors; more would only be a typing error that keeps the machine busy.
 MOST_WORKERS = 1024
+#: Workers say every two seconds that they live, see `geventcore.core.worker_link.ALIVE_SECONDS`.
+LEAST_WORKER_TIMEOUT = 3
 
 WORKERS = Option(
     "gevent",
@@ -28,7 +30,7 @@ WORKERS = Option(
 WORKER_TIMEOUT = Option(
     "gevent",
     "worker_timeout",
-    types.FLOAT,
+    types.seconds(LEAST_WORKER_TIMEOUT),
     300.0,
     "How long a worker may be stuck in one piece of code before it is ended and replaced, in seconds.\n\n"
     "Only code that does not let others run can do that, such as a plugin that computes for long. There is nobody to "
@@ -77,7 +79,7 @@ MAX_HANDSHAKES = Option(
 UPLOAD_MEMORY = Option(
     "gevent",
     "upload_memory",
-    types.SIZE,
+    types.size(64 << 10),
     "32m",
     "How much memory a process gives to what clients send. Requests above 16 KB wait until there is room for them.\n\n"
     "Four times as much goes to those of them that are worked on.",
@@ -86,7 +88,7 @@ UPLOAD_MEMORY = Option(
 ANSWER_MEMORY = Option(
     "gevent",
     "answer_memory",
-    types.SIZE,
+    types.size(64 << 10),
     "128m",
     "How much memory a process gives to answers that clients have not read yet.\n\n"
     "If it is used up, further requests wait, and those clients are cut off that read too slowly to end within "
@@ -96,7 +98,7 @@ ANSWER_MEMORY = Option(
 MAX_BLOCKING = Option(
     "gevent",
     "max_blocking",
-    types.FLOAT,
+    types.seconds(0.01, or_zero=True),
     0.5,
     "Warn if a piece of code does not let other requests go on for this time, in seconds; 0 does not.\n\n"
     "The warning names the plugin and the line. What it does belongs into PluginContext.offload, or needs breathe().",

@@ -22,21 +22,21 @@ from geventcore.options import Option, types
 RETRIES = Option(
     "ldap",
     "retries",
-    types.integer(0),
+    types.integer(0, 100),
     3,
     "How often a directory server that does not answer is asked again.",
 )
 RETRY_DELAY = Option(
     "ldap",
     "retry_delay",
-    types.FLOAT,
+    types.seconds(),
     5.0,
     "How long to wait before a directory server is asked again, in seconds.",
 )
 TIMEOUT = Option(
     "ldap",
     "timeout",
-    types.integer(1),
+    types.integer(1, 3600),
     10,
     "How long a directory server may take to accept a connection, and then to answer a question, in seconds.",
 )
