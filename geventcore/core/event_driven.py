@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from geventcore.core.network import NetworkCore, count_handshake, count_handshake_failure, loss_level
-from geventcore.core.proxies import HEADER_SECONDS, endpoint
+from geventcore.core.network import NetworkCore, count_handshake, count_handshake_failure, loss_level, proxy_hint
+from geventcore.core.proxies import BEGINNING_BYTES, HEADER_SECONDS, endpoint
 from geventcore.errors import RequestError, TLSError
 from geventcore.metrics.definitions import CONNECTIONS_ACCEPTED
 from geventcore.rpc.conversation import Close, Conversation, Phase, Read, Run, Write
@@ -62,6 +62,8 @@ class EventDrivenConnection:
         self._transport = transport
         self._peer = Peer(endpoint(address))
         self._proxy_header = core.new_proxy_header(address)
+        self._is_check = False
+        self._beginning = b""
         self._deadlines = core.deadlines()
         self._tls = MemoryTLS(core.tls)
         self._conversation: Conversation | None = None
@@ -86,6 +88,7 @@ class EventDrivenConnection:
         if not self._closing:
             rest = data if self._proxy_header is None else self._read_proxy_header(self._proxy_header, data)
             if rest or not data:
+                self._beginning = self._beginning or rest[:BEGINNING_BYTES]
                 self._tls.receive_data(rest)
                 self._advance()
 
@@ -121,13 +124,14 @@ class EventDrivenConnection:
                 return
             self._converse()
         except TLSError as err:
-            log.warning("%s: connection ended: %s", self._peer, err)
+            hint = proxy_hint(self._beginning) if self._conversation is None else ""
+            log.warning("%s: connection ended: %s%s", self._peer, err, hint)
             if self._conversation is None:
                 count_handshake_failure(err)
             self._close()
         except OSError as err:
-            in_handshake = self._tls.has_begun and self._conversation is None
-            log.log(loss_level(in_handshake), "%s: connection lost: %s", self._peer, err)
+            level = loss_level(self._tls.has_begun, self._conversation, self._is_check)
+            log.log(level, "%s: connection lost: %s", self._peer, err)
             if self._conversation is None:
                 count_handshake_failure(err)
             self._close()
@@ -155,6 +159,7 @@ class EventDrivenConnection:
             return b""
         if parser.header is not None:
             self._proxy_header = None
+            self._is_check = parser.header.source is None
             self._peer = Peer(parser.header.source or self._peer.address)
             self._set_timer(self._deadlines.handshake, self._handshake_timed_out)
         return rest

@@ -40,7 +40,7 @@ from geventcore.core.network_options import (
     SECOND_CERTIFICATE,
     SECOND_KEY,
 )
-from geventcore.core.proxies import HEADER_SECONDS, endpoint, read_header
+from geventcore.core.proxies import BEGINNING_BYTES, HEADER_SECONDS, endpoint, is_header, read_header
 from geventcore.core.readiness import Readiness
 from geventcore.core.service_manager import ServiceManager
 from geventcore.core.signals import RELOADING, REOPENING_LOGS, TERMINATING, SignalQueue
@@ -401,6 +401,7 @@ class NetworkCore(Core):
         """
         deadlines = self.deadlines()
         peer = Peer(endpoint(address))
+        is_check = False
         stream = TLSStream(self.tls, sock, waiter)
         conversation: Conversation | None = None
         self.track(stream, None)
@@ -412,6 +413,7 @@ class NetworkCore(Core):
                 self.note_source(None)
                 deadline = time.monotonic() + HEADER_SECONDS
                 source = read_header(sock, lambda: waiter.wait_readable(sock, deadline), proxy_header)
+                is_check = source is None
                 if source is not None:
                     peer = Peer(source)
                     self.note_source(source)
@@ -424,13 +426,15 @@ class NetworkCore(Core):
                 drive(conversation, stream, deadlines, admission)
             stream.shutdown(time.monotonic() + deadlines.write, peer_is_sending=conversation.left_unread)
         except (TLSError, RequestError, TimeoutError) as err:
-            log.warning("%s: connection ended: %s", peer, err)
+            log.warning(
+                "%s: connection ended: %s%s", peer, err, proxy_hint(_peek(sock)) if conversation is None else ""
+            )
             if conversation is None:
                 count_handshake_failure(err)
             # The peer should get the alert that says why.
             stream.shutdown(time.monotonic() + LINGER_SECONDS)
         except OSError as err:
-            log.log(loss_level(stream.has_begun and conversation is None), "%s: connection lost: %s", peer, err)
+            log.log(loss_level(stream.has_begun, conversation, is_check), "%s: connection lost: %s", peer, err)
             if conversation is None:
                 count_handshake_failure(err)
         except GeventcoreError as err:
@@ -460,13 +464,31 @@ def _http_limits(settings: LoadedSettings) -> HTTPLimits:
     return HTTPLimits(body_bytes=settings[MAX_BODY])
 
 
-def loss_level(in_handshake: bool) -> int:
-    """How grave it is that a connection was lost.
+def loss_level(has_begun: bool, conversation: Conversation | None, is_check: bool) -> int:
+    """How grave it is that a connection was lost, on which TLS has begun or not, and a conversation after it.
 
-    Whoever connects only to see whether somebody listens, or leaves an answer unread, is nothing to tell anybody about.
-    A client that breaks off the TLS handshake does not like what it was shown.
+    Who only looks whether somebody listens has not said a word of TLS, or is a balancer that has connected on its own
+    account (`is_check`), and does it every second. A client that breaks off the TLS handshake does not like what it was
+    shown. One that leaves its answer unread is not worth more than a note.
     """
-    return logging.WARNING if in_handshake else logging.INFO
+    if is_check or not has_begun:
+        return logging.DEBUG
+    return logging.WARNING if conversation is None else logging.INFO
+
+
+def proxy_hint(seen: bytes) -> str:
+    """What to add to the reason why a TLS handshake failed; `seen` as in `geventcore.core.proxies.is_header`."""
+    if not is_header(seen):
+        return ""
+    return f"; it begins with a PROXY header, but its address is not among those in {PROXY_PROTOCOL.label}"
+
+
+def _peek(sock: socket.socket) -> bytes:
+    """What the peer has sent and nobody has read."""
+    try:
+        return sock.recv(BEGINNING_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return b""
 
 
 def count_handshake(protocol: str | None, seconds: float) -> None:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from geventcore.options.types import ValueType
-from geventcore.wire.proxy_protocol import HEADER_BYTES, ProxyHeaderParser
+from geventcore.wire.proxy_protocol import HEADER_BYTES, SIGNATURE, ProxyHeaderParser
 
 #: How long a balancer may take for the header, in seconds. It sends it with its first packet; the protocol asks for
 #: three seconds, the time in which a lost packet is sent again.
@@ -19,6 +19,13 @@ HEADER_SECONDS = 3.0
 LOCAL_ADDRESS = ("0.0.0.0", 0)
 
 UNIX = "unix"
+
+#: How long the head of a TLS record is, which OpenSSL takes before it sees that it is none.
+_RECORD_HEAD_BYTES = 5
+#: What headers begin with, version 2 and 1.
+_BEGINNINGS = (SIGNATURE, b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN")
+#: How many bytes `is_header` has to see.
+BEGINNING_BYTES = max(map(len, _BEGINNINGS))
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,14 @@ class ProxiesType(ValueType[Proxies]):
 def endpoint(address: Any) -> tuple[Any, ...]:
     """The address of a connection for all who have to know it, whatever kind of socket it came through."""
     return address if isinstance(address, tuple) else LOCAL_ADDRESS
+
+
+def is_header(seen: bytes) -> bool:
+    """Whether somebody who was expected to speak TLS begins with a PROXY header.
+
+    `seen` are the first bytes, or what OpenSSL has left of them.
+    """
+    return seen.startswith((*_BEGINNINGS, *(beginning[_RECORD_HEAD_BYTES:] for beginning in _BEGINNINGS)))
 
 
 def read_header(

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -77,8 +78,12 @@ def test_a_balancer_may_call_on_its_own_account(server: LiveServer, header: byte
         assert connection.call(client, "ping") == []
 
 
+def all_lines_about(server: LiveServer, *addresses: str) -> list[LogLine]:
+    return [line for line in server.log() if line.message.startswith(tuple(f"{address}:" for address in addresses))]
+
+
 def lines_about(server: LiveServer, address: str) -> list[LogLine]:
-    return [line for line in server.grave() if line.message.startswith(f"{address}:")]
+    return [line for line in all_lines_about(server, address) if line.is_grave]
 
 
 @pytest.mark.parametrize(
@@ -110,16 +115,32 @@ def test_a_connection_that_ends_in_the_header(server: LiveServer) -> None:
     assert "ends in the PROXY header" in lines_about(server, address)[0].message
 
 
-def test_checks_whether_somebody_listens_leave_no_line(server: LiveServer) -> None:
-    address = "127.0.2.23"
+def reset(sock: socket.socket) -> None:
+    """Close with a reset, as balancers end their checks."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+@pytest.mark.parametrize("end", [socket.socket.close, reset])
+def test_checks_whether_somebody_listens_leave_no_line(
+    server: LiveServer, end: Callable[[socket.socket], None]
+) -> None:
+    address, unlisted = "127.0.2.23", "127.0.3.23"
     client = server.site.client("plain", source=address)
-    with client.connect_plain():
-        pass
-    with client.connect_plain() as sock:
+    for _ in range(5):
+        end(client.connect_plain())
+        end(server.site.client(source=unlisted).connect_plain())
+        sock = client.connect_plain()
         sock.sendall(LOCAL)
+        end(sock)
+        # A check of TLS ends when it has seen the server's certificate.
+        sock = client.connect_plain()
+        sock.sendall(LOCAL)
+        end(client.context().wrap_socket(sock, server_hostname="localhost"))
     with through(client, LOCAL) as connection:
         connection.call(client, "ping")
-    assert not lines_about(server, address)
+    wait_until(lambda: server.site.client("plain").call("ping") == [], "an answer")
+    assert all_lines_about(server, address, unlisted) == []
 
 
 @pytest.mark.parametrize("header", [version_1(HOME), version_2(HOME)])
@@ -129,7 +150,9 @@ def test_nobody_else_may_send_a_header(server: LiveServer, header: bytes) -> Non
         sock.sendall(header)
         read_to_end(sock)
     wait_until(lambda: lines_about(server, f"{name[0]}:{name[1]}"), "a line about it")
-    assert "TLS" in lines_about(server, f"{name[0]}:{name[1]}")[0].message
+    (line,) = lines_about(server, f"{name[0]}:{name[1]}")
+    assert "does not speak TLS" in line.message
+    assert "[server] proxy_protocol" in line.message
     assert server.site.client("plain").call("ping") == []
 
 
@@ -147,7 +170,7 @@ frontend clients
 backend servers
     source {balancer}
     option tcp-check
-    server one 127.0.0.1:{server} send-proxy{version} check inter 200ms
+    server one 127.0.0.1:{server} send-proxy{version} check inter 20ms
 """
 
 
@@ -163,7 +186,7 @@ def test_behind_haproxy(server: LiveServer, core: str, version: str, tmp_path: P
     configuration.write_text(
         _HAPROXY.format(port=port, balancer=BALANCER, server=server.site.port, version=version), encoding="ascii"
     )
-    complaints = len(lines_about(server, BALANCER))
+    said = all_lines_about(server, BALANCER)
     with subprocess.Popen([program, "-q", "-db", "-f", str(configuration)]) as balancer:
         try:
             client = server.site.client("root", source=HOME).with_changes(port=port)
@@ -181,7 +204,7 @@ def test_behind_haproxy(server: LiveServer, core: str, version: str, tmp_path: P
                 assert client.call("GetProbes")
         finally:
             balancer.terminate()
-    assert len(lines_about(server, BALANCER)) == complaints
+    assert all_lines_about(server, BALANCER) == said
 
 
 _WITH_UNIX_SOCKET = """
