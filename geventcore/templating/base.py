@@ -18,14 +18,26 @@ ENGINES: dict[str, str] = {
 
 
 class TextTemplate(Protocol):
-    """A template that makes the content of a file."""
+    """A template that makes the content of a file.
+
+    Attributes:
+        path: the template's file.
+    """
+
+    path: Path
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """The text; `TemplateError` names the file and, where known, the line."""
 
 
 class XMLTemplate(Protocol):
-    """A template that makes an XML document."""
+    """A template that makes an XML document.
+
+    Attributes:
+        path: the template's file.
+    """
+
+    path: Path
 
     def render(self, variables: Mapping[str, Any]) -> bytes:
         """The document in UTF-8; `TemplateError` names the file and, where known, the line."""

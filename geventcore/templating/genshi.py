@@ -24,7 +24,7 @@ class _Template:
     """A compiled template."""
 
     def __init__(self, path: Path, template: Any) -> None:
-        self._path = path
+        self.path = path
         self._template = template
 
     def _stream(self, variables: Mapping[str, Any]) -> Any:
@@ -32,8 +32,8 @@ class _Template:
 
     def _failure(self, err: Exception) -> TemplateError:
         if isinstance(err, genshi.template.TemplateSyntaxError | ParseError):
-            return _syntax_error(self._path, err)
-        code, path, line = _failed_code(err, self._path)
+            return _syntax_error(self.path, err)
+        code, path, line = _failed_code(err, self.path)
         if line is not None and code is not None:
             line = _corrected_line(path, code, line)
         message = err.msg if isinstance(err, genshi.template.TemplateError) else f"{type(err).__name__}: {err}"

@@ -51,7 +51,7 @@ class _Text:
     """A compiled template."""
 
     def __init__(self, path: Path, template: jinja2.Template) -> None:
-        self._path = path
+        self.path = path
         self._template = template
 
     def render(self, variables: Mapping[str, Any]) -> str:
@@ -59,9 +59,9 @@ class _Text:
         try:
             return self._template.render(variables)
         except jinja2.TemplateSyntaxError as err:
-            raise _syntax_error(self._path, err) from err
+            raise _syntax_error(self.path, err) from err
         except Exception as err:  # a site's template may raise anything; it fails this entry only
-            raise TemplateError(f"{_position(self._path, err)}: {_message(err)}") from err
+            raise TemplateError(f"{_position(self.path, err)}: {_message(err)}") from err
 
 
 def _message(err: Exception) -> str:

@@ -111,6 +111,46 @@ def test_who_blocks_is_named(new_site: Callable[..., LiveSite], workers: int) ->
             assert f"Blocking.build_structures at {SOURCE}:{line_of(mark)}," in message
 
 
+_BUSY = """
+import time
+
+__export__ = ["compute", "compute_again"]
+
+def compute():
+    deadline = time.perf_counter() + 0.8
+    any(iter(lambda: time.perf_counter() >= deadline, True))  # computes
+
+def compute_again():
+    deadline = time.perf_counter() + 0.8
+    any(iter(lambda: time.perf_counter() >= deadline, True))  # computes
+"""
+
+
+def test_who_blocks_in_a_template_is_named_with_plugin_entry_and_template(new_site: Callable[..., LiveSite]) -> None:
+    site = new_site("TemplateHelper", max_blocking="0.2")
+    motd = site.repository / "Cfg/etc/motd"
+    (motd / "motd").unlink()
+    (motd / "motd.jinja2").write_text("{% set busy = metadata.TemplateHelper['busy'] %}{{ busy.compute() }}\n")
+    large = site.repository / "Cfg/srv/large"
+    (large / "large").unlink()
+    (large / "large.genshi").write_text("${metadata.TemplateHelper['busy'].compute_again()}\n")
+    helper = site.repository / "TemplateHelper/busy.py"
+    helper.parent.mkdir()
+    helper.write_text(_BUSY)
+    with site.start() as server:
+        for name in ("basic", "large"):
+            site.client(name).call("GetConfig")
+        wait_until(lambda: len(blocked(server)) == 2, "two lines about who has blocked")
+        messages = blocked(server)
+    lines = [number for number, line in enumerate(_BUSY.split("\n"), 1) if line.endswith("# computes")]
+    expected = [
+        f"Cfg.bind_entry (Path:/etc/motd, {motd / 'motd.jinja2'}) at {helper}:{lines[0]}, for basic (",
+        f"Cfg.bind_entry (Path:/srv/large, {large / 'large.genshi'}) at {helper}:{lines[1]}, for large (",
+    ]
+    for message, text in zip(messages, expected, strict=True):
+        assert text in message
+
+
 def test_who_blocks_again_is_not_named_again_at_once(new_site: Callable[..., LiveSite]) -> None:
     site = new_site("blocking.Blocking", max_blocking="0.2")
     with site.start() as server:

@@ -1,4 +1,4 @@
-"""Finds out who holds up the others: which plugin, hook, client and line did not let the event loop turn.
+"""Finds out who holds up the others: which plugin, hook, client, template and line did not let the event loop turn.
 
 A thread of the system's, which gevent knows nothing of, looks several times in each `max_blocking` seconds what the
 serving thread executes. If the event loop has not turned since and the same greenlet has been running all the time,
@@ -20,7 +20,7 @@ import sysconfig
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -28,6 +28,7 @@ from typing import Any
 
 import gevent
 from gevent.monkey import get_original
+from lxml import etree
 
 import geventcore
 from geventcore.plugin.base import Plugin
@@ -42,6 +43,8 @@ COMPLAINT_SECONDS = 60.0
 _GEVENT = str(Path(gevent.__file__).parent)
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 _OWN = str(Path(geventcore.__file__).parent)
+_RENDER = f"{_OWN}/render/"
+_TEMPLATING = f"{_OWN}/templating/"
 
 _sleep: Callable[[float], None] = get_original("time", "sleep")
 _monotonic: Callable[[], float] = get_original("time", "monotonic")
@@ -59,12 +62,14 @@ class Culprit:
         hook: the method of the plugin that was called, or else the function.
         client: whose request it was; empty if that is not known.
         line: ``file:line`` of the site's or the server's code.
+        subject: the entry that was bound and the template that was rendered, as far as there is one.
     """
 
     plugin: str
     hook: str
     client: str
     line: str
+    subject: str = ""
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -73,7 +78,8 @@ class Culprit:
 
     def __str__(self) -> str:
         who = f"{self.plugin}.{self.hook}" if self.plugin else self.hook
-        return f"{who} at {self.line}" + (f", for {self.client}" if self.client else "")
+        what = f" ({self.subject})" if self.subject else ""
+        return f"{who}{what} at {self.line}" + (f", for {self.client}" if self.client else "")
 
 
 #: Called with plugin, hook and seconds, in the serving thread.
@@ -221,7 +227,7 @@ def _is_library(filename: str) -> bool:
 
 
 def _identify(frame: FrameType) -> Culprit:
-    plugin = hook = client = line = function = ""
+    plugin = hook = client = line = function = entry = template = ""
     for current in _frames(frame):
         code = current.f_code
         if not line and not _is_library(code.co_filename):
@@ -231,6 +237,23 @@ def _identify(frame: FrameType) -> Culprit:
         if isinstance(owner, Plugin) and plugin in ("", owner.name):
             # The outermost method of the innermost plugin is what was called.
             plugin, hook = owner.name, code.co_name
+        if code.co_filename.startswith(_RENDER):
+            generator = values.get("generator")
+            if isinstance(generator, Plugin) and not plugin:
+                # What binds an entry may be any function in the generator's table.
+                plugin, hook = generator.name, "bind_entry"
+            entry = entry or _entry_name(values)
+        elif not template and code.co_filename.startswith(_TEMPLATING):
+            template = str(getattr(owner, "path", ""))
         if not client:
             client = next((value.hostname for value in values.values() if isinstance(value, ClientMetadata)), "")
-    return Culprit(plugin, hook or function or frame.f_code.co_name, client, line or "unknown code")
+    subject = ", ".join(part for part in (entry, template) if part)
+    return Culprit(plugin, hook or function or frame.f_code.co_name, client, line or "unknown code", subject)
+
+
+def _entry_name(values: Mapping[str, Any]) -> str:
+    """The entry that a function binds, by its local variables."""
+    for name in ("element", "entry"):
+        if isinstance(found := values.get(name), etree._Element):
+            return f"{found.tag}:{found.get('name')}"
+    return ""
