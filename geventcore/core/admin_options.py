@@ -91,6 +91,7 @@ LISTEN: Option[tuple[AdminAddress, ...] | None] = Option(
     "systemd names in ``RUNTIME_DIRECTORY``; without that in ``/run/geventcore``, or in ``XDG_RUNTIME_DIR``. If it "
     "cannot be made there, nothing listens. A Prometheus server needs a TCP "
     "port: ``127.0.0.1:6780``.",
+    at_start=True,
 )
 ALLOW_REMOTE = Option(
     "admin",
@@ -99,6 +100,7 @@ ALLOW_REMOTE = Option(
     False,
     "Whether [admin] listen may name addresses that other machines reach. There is neither TLS nor a password: put a "
     "firewall or a proxy in front. Stack traces are not shown there.",
+    at_start=True,
 )
 SOCKET_MODE = Option(
     "admin",
@@ -106,6 +108,7 @@ SOCKET_MODE = Option(
     types.OCTAL,
     0o660,
     "The permissions of the UNIX socket: who may connect. It belongs to the user and group that the server becomes.",
+    at_start=True,
 )
 
 #: All of them, in the order of the manual.

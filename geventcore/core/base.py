@@ -114,8 +114,9 @@ class Core:
         self._terminate = threading.Event()
         self._is_shut_down = False
         self._threads: list[threading.Thread] = []
-        self._complaint = ""
-        self._complained = 0.0
+        self._started_with = settings
+        self._reloaded: float | None = None
+        self._complaints: dict[str, float] = {}
         self.is_repository_read = False
         self._refreshers: list[Callable[[], None]] = []
         self._metadata_source: MetadataSource | None = None
@@ -269,25 +270,41 @@ class Core:
     def handle_event(self, event: FileEvent) -> None:
         """A configuration file has changed: read it again and forget all cached metadata."""
         if event.action in (FileAction.CHANGED, FileAction.CREATED):
-            self.reload_settings()
+            self.reload_settings(is_wanted=False)
 
-    def reload_settings(self) -> None:
-        """Read the configuration again. A mistake is logged, and the old settings stay in use."""
+    def reload_settings(self, *, is_wanted: bool = True) -> None:
+        """Read the configuration again. A mistake is logged, and the old settings stay in use.
+
+        A file's change and a signal may tell of the same; unless somebody wants it, what has been read is not read
+        again.
+        """
         try:
-            self.settings = self.settings.reload()
-            self.lock.note_change()
+            fresh = self.settings.reload()
         except ConfigError as err:
+            self._reloaded = None
             self.complain(f"The configuration is not reloaded: {err}")
             return
-        log.info("The configuration has been reloaded")
+        now = time.monotonic()
+        is_known = fresh.are_read_from_the_same(self.settings)
+        if is_known and not is_wanted:
+            return
+        self.settings = fresh
+        self.lock.note_change()
+        if not is_known or self._reloaded is None or now - self._reloaded > COMPLAINT_SECONDS:
+            log.info("The configuration has been reloaded")
+        self._reloaded = now
+        late = ", ".join(option.label for option in fresh.changed_at_start(self._started_with))
+        if late:
+            self.complain(f"A restart is needed before these changes count: {late}", logging.WARNING)
         self.metadata.expire()
 
-    def complain(self, complaint: str) -> None:
+    def complain(self, complaint: str, level: int = logging.ERROR) -> None:
         """Log a mistake in the configuration; once, though the file's change and a signal may tell of it together."""
         now = time.monotonic()
-        if self._complaint != complaint or now - self._complained > COMPLAINT_SECONDS:
-            log.error("%s", complaint)
-            self._complaint, self._complained = complaint, now
+        self._complaints = {text: told for text, told in self._complaints.items() if now - told <= COMPLAINT_SECONDS}
+        if complaint not in self._complaints:
+            log.log(level, "%s", complaint)
+            self._complaints[complaint] = now
 
     def set_debug(
         self, *, plugins: bool | None = None, file_monitor: bool | None = None, core: bool | None = None

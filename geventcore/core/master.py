@@ -91,9 +91,16 @@ class Master:
     """Keeps a number of workers running."""
 
     def __init__(
-        self, server: Server, count: int, signals: SignalQueue, calls: SystemCalls, *, drain: float, silence: float
+        self,
+        server: Server,
+        count: int,
+        signals: SignalQueue,
+        calls: SystemCalls,
+        *,
+        drain: Callable[[], float],
+        silence: Callable[[], float],
     ) -> None:
-        """`drain` is how long workers may take to end, `silence` how long one may say nothing, both in seconds."""
+        """`drain` tells how long workers may take to end, `silence` how long one may say nothing, both in seconds."""
         self._server = server
         self._count = count
         self._signals = signals
@@ -173,7 +180,7 @@ class Master:
 
     def _end(self) -> None:
         if self._ending_until is None:
-            self._ending_until = time.monotonic() + self._drain + GRACE_SECONDS
+            self._ending_until = time.monotonic() + self._drain() + GRACE_SECONDS
             self._start_at.clear()
             self._server.stopping()
         for worker in self._workers.values():
@@ -289,11 +296,12 @@ class Master:
             pid, status = self._calls.waitpid(worker.pid, os.WNOHANG)
             if pid:
                 self._ended(number, status)
+        silence = self._silence()
         for worker in self._workers.values():
             if self._ending_until is not None and now >= self._ending_until:
                 log.error("Worker %d (process %d) does not end; it is killed", worker.slot, worker.pid)
                 _kill(worker, signal.SIGKILL)
-            elif now - worker.last_heard > self._silence and not worker.was_killed:
+            elif now - worker.last_heard > silence and not worker.was_killed:
                 log.error(
                     "Worker %d (process %d) has not said anything for %.0f s; it is killed ([gevent] worker_timeout)",
                     *(worker.slot, worker.pid, now - worker.last_heard),

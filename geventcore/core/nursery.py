@@ -100,7 +100,7 @@ class ChildCore(Core):
             reopen_log_files()
         return {}, b""
 
-    def complain(self, complaint: str) -> None:
+    def complain(self, complaint: str, level: int = logging.ERROR) -> None:
         # The parent reads the same configuration, and says it.
         log.debug("%s", complaint)
 

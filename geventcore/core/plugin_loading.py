@@ -66,6 +66,7 @@ MISSING_PLUGINS = Option(
     "stop",
     "What to do about a plugin that cannot be found: stop the start, or skip it with an error in the log.\n\n"
     "Clients of a server that lacks a plugin may get a configuration that lacks entries.",
+    at_start=True,
 )
 
 

@@ -77,8 +77,8 @@ class PreforkCore(NetworkCore):
             self.worker_count,
             self._signals,
             self.prepare_fork(),
-            drain=self.settings[DRAIN_TIMEOUT],
-            silence=self.worker_timeout,
+            drain=lambda: self.settings[DRAIN_TIMEOUT],
+            silence=lambda: self.worker_timeout,
         )
         master.run()
 
@@ -106,10 +106,10 @@ class PreforkCore(NetworkCore):
         if self._service_manager.watchdog_interval is not None:
             self._service_manager.alive()
 
-    def complain(self, complaint: str) -> None:
+    def complain(self, complaint: str, level: int = logging.ERROR) -> None:
         """Log a mistake in the configuration; of all processes, which read the same one, one does."""
         if self.worker_count == 1 or self.slot == 1:
-            super().complain(complaint)
+            super().complain(complaint, level)
         else:
             log.debug("%s", complaint)
 

@@ -29,6 +29,7 @@ THREADS = Option(
     types.integer(1, 100_000),
     200,
     "How many connections the builtin core serves at once; further ones wait in the kernel's queue.",
+    at_start=True,
 )
 
 #: A thread needs little: the deepest stack is that of rendering a template.

@@ -33,6 +33,7 @@ THREADS = Option(
     types.integer(1, 10_000),
     100,
     "How many connections the CherryPy core serves at once; accepted ones wait for a free thread.",
+    at_start=True,
 )
 
 

@@ -38,6 +38,7 @@ CHILDREN = Option(
     os.cpu_count() or 1,
     "How many processes of the multiprocessing core build configurations.",
     flags=("--children",),
+    at_start=True,
 )
 
 
@@ -139,9 +140,9 @@ class MultiprocessingCore(BuiltinCore):
 
         return Method(f"{plugin.name}.{name}", call, with_address=False)
 
-    def reload_settings(self) -> None:
+    def reload_settings(self, *, is_wanted: bool = True) -> None:
         """Read the configuration again, in the children, too."""
-        super().reload_settings()
+        super().reload_settings(is_wanted=is_wanted)
         self.children.tell_all("reload")
 
     def reopen_logs(self) -> None:

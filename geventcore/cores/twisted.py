@@ -28,6 +28,7 @@ THREADS = Option(
     types.integer(1, 10_000),
     20,
     "How many threads of the Twisted core answer requests at once; connections are not limited by it.",
+    at_start=True,
 )
 
 

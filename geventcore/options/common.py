@@ -17,6 +17,7 @@ REPOSITORY = Option(
     "plugin stores something (host keys, clients that register themselves). Other options may say <repository> where "
     "they mean this directory.",
     flags=("-Q", "--repository"),
+    at_start=True,
 )
 
 PLUGINS = Option(
@@ -27,6 +28,7 @@ PLUGINS = Option(
     "The plugins to load, with commas between them and in this order.\n\n"
     "A plugin that cannot be loaded stops the start. A dotted name, package.module.Class, is a plugin of the site's "
     "own. One of the plugins has to know the clients: Metadata.",
+    at_start=True,
 )
 
 FILEMONITOR = Option(
@@ -37,6 +39,7 @@ FILEMONITOR = Option(
     "How changes of repository files are noticed.\n\n"
     "The default is the best one that works here: inotify on Linux. Use polling on file systems that report no "
     "changes of other machines, such as NFS. With pseudo every file is read once, and changes need a restart.",
+    at_start=True,
 )
 
 IGNORE_FILES = Option(
@@ -46,6 +49,7 @@ IGNORE_FILES = Option(
     "*~, *#, .#*, *.swp, *.swpx, .*.swx, SCCS, .svn, 4913, .gitignore",
     "File names in the repository that mean nothing: what editors and version control leave behind.\n\n"
     "Shell patterns with commas between them. A list that is set here replaces the default one.",
+    at_start=True,
 )
 
 FAM_BLOCKING = Option(
@@ -57,6 +61,7 @@ FAM_BLOCKING = Option(
     "Without it clients are answered from the start, but may be told things that are missing in a part that is still "
     "unread. Turn it off only for tests.",
     flags=("--no-fam-blocking",),
+    at_start=True,
 )
 
 UMASK = Option(
@@ -66,6 +71,7 @@ UMASK = Option(
     0o077,
     "Permission bits that files written by the server do not get, as an octal number.\n\n"
     "The default keeps everybody but the server's own user out of what it writes to the repository.",
+    at_start=True,
 )
 
 USER = Option(
@@ -75,6 +81,7 @@ USER = Option(
     0,
     "The user that the server runs as once it has opened its ports, by name or number.\n\n"
     "The repository has to belong to this user. It matters only if the server is started by root.",
+    at_start=True,
 )
 
 GROUP = Option(
@@ -83,6 +90,7 @@ GROUP = Option(
     types.GROUP,
     0,
     "The group that the server runs as, by name or number.",
+    at_start=True,
 )
 
 LISTEN_ALL = Option(
@@ -93,6 +101,7 @@ LISTEN_ALL = Option(
     "Whether to listen on all addresses of the machine.\n\n"
     "Otherwise the server listens only on the addresses that the host in [components] bcfg2 stands for.",
     flags=("--listen-all",),
+    at_start=True,
 )
 
 CORE = Option(
@@ -105,6 +114,7 @@ CORE = Option(
     "are builtin (threads), multiprocessing and cherrypy. package.module:Class is a core of the site's own. The older "
     "name of this option is backend; best is gevent.",
     synonyms=(("server", "backend"),),
+    at_start=True,
 )
 
 SERVER_URL = Option(
@@ -115,6 +125,7 @@ SERVER_URL = Option(
     "Where the server is found: its host and port.\n\n"
     "The server listens there, and clients and tools that read the same file call it there.",
     flags=("-S", "--server"),
+    at_start=True,
 )
 
 ENCODING = Option(
@@ -181,6 +192,7 @@ DEBUG = Option(
     False,
     "Whether to log everything, and to show where an error comes from.",
     flags=("-d", "--debug"),
+    at_start=True,
 )
 
 VERBOSE = Option(
@@ -190,6 +202,7 @@ VERBOSE = Option(
     False,
     "Whether to log what is done, and not only what goes wrong.",
     flags=("-v", "--verbose"),
+    at_start=True,
 )
 
 LOG_FILE = Option(
@@ -199,6 +212,7 @@ LOG_FILE = Option(
     None,
     "The file to log to.\n\nIt may be moved away at any time (logrotate): a new one is begun.",
     flags=("-o", "--logfile"),
+    at_start=True,
 )
 
 SYSLOG = Option(
@@ -207,6 +221,7 @@ SYSLOG = Option(
     types.BOOLEAN,
     True,
     "Whether to log to syslog, with the facility daemon.\n\nA machine without syslog is no error.",
+    at_start=True,
 )
 
 PERFORMANCE = Option(
@@ -215,6 +230,7 @@ PERFORMANCE = Option(
     types.BOOLEAN,
     False,
     "Whether to log regularly how long the calls of clients and the steps of rendering take.",
+    at_start=True,
 )
 
 PERFORMANCE_INTERVAL = Option(
@@ -245,7 +261,8 @@ BOUND_ENTRIES = Option(
     "How much of what configurations are made of is kept by each process of the server, for other clients that get the "
     "same.\n\n"
     "The size of the files below Cfg, with half a kilobyte more for each, is enough; what is used least makes room. "
-    "0 keeps nothing. A change counts from the next start.",
+    "0 keeps nothing.",
+    at_start=True,
 )
 
 WEB_CONFIG = Option(

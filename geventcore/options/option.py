@@ -41,6 +41,7 @@ class Option(Generic[T]):
         env: name of an environment variable.
         synonyms: other ``(section, key)`` places that mean the same; the main one wins.
         secret: the value is never printed.
+        at_start: a change counts from the server's next start only, and not when it reads its configuration again.
     """
 
     section: str
@@ -52,6 +53,7 @@ class Option(Generic[T]):
     env: str | None = None
     synonyms: tuple[tuple[str, str], ...] = ()
     secret: bool = False
+    at_start: bool = False
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:

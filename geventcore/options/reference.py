@@ -64,6 +64,8 @@ def _facts_rst(option: Option[Any]) -> Iterator[str]:
     default = default_text(option)
     yield f":accepts: {_escape_rst(option.type.accepts)}"
     yield f":default: ``{default}``" if default else ":default: nothing"
+    if option.at_start:
+        yield ":a change counts: from the next start"
     if option.flags:
         yield ":command line: " + ", ".join(f"``{flag}``" for flag in option.flags)
     if option.env:

@@ -201,6 +201,14 @@ class LoadedSettings:
         """The configuration files that were read, the main one first."""
         return tuple(self._files.paths)
 
+    def are_read_from_the_same(self, other: LoadedSettings) -> bool:
+        """Whether the texts of the files were the same when others were read."""
+        return (self._files.paths, self._files.digests) == (other._files.paths, other._files.digests)
+
+    def changed_at_start(self, start: LoadedSettings) -> list[Option[Any]]:
+        """The options whose values are others than those of the server's start, and count from the next one only."""
+        return [option for option in self.options if option.at_start and self[option] != start[option]]
+
     @property
     def warnings(self) -> list[str]:
         """What is strange but no error: files that do not exist, keys that nothing reads.

@@ -10,6 +10,7 @@ Beside the values, a `ConfigFiles` knows file and line of every key, so that eac
 from __future__ import annotations
 
 import configparser
+import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -103,10 +104,12 @@ class ConfigFiles:
 
     Attributes:
         paths: the files that were read, in this order.
+        digests: a hash of the text of each.
     """
 
     def __init__(self) -> None:
         self.paths: list[Path] = []
+        self.digests: list[bytes] = []
         self._values = configparser.ConfigParser()
         self._locations: dict[tuple[str, str], Location] = {}
 
@@ -125,6 +128,7 @@ class ConfigFiles:
         for section, location in one.locations(path):
             self._locations[section, location.spelled.lower()] = location
         self.paths.append(path)
+        self.digests.append(hashlib.sha256(text.encode()).digest())
 
     def get(self, section: str, key: str, *, secret: bool = False) -> str:
         """The text of a value that has a `location`.

@@ -33,6 +33,7 @@ TRANSPORT = Option(
     "With DirectStore the server stores them; if the database is gone they wait in a journal, a directory below the "
     "repository, and are stored when it is back. With LocalFilesystem the server puts them into a directory and with "
     "RedisTransport into a list of a Redis server, and 'geventcore report-collector' stores them.",
+    at_start=True,
 )
 STORAGE = Option(
     "reporting",
@@ -40,6 +41,7 @@ STORAGE = Option(
     types.choice("database", synonyms={"DjangoORM": "database"}),
     "DjangoORM",
     "Where reports are kept. There is one place, the database; its name is that of Bcfg2.",
+    at_start=True,
 )
 FILE_LIMIT = Option(
     "reporting",
@@ -85,12 +87,27 @@ TIME_ZONE = Option(
     "The time zone of times that 'geventcore reports' shows. Without one, that of the machine.",
 )
 REDIS_HOST = Option(
-    "reporting", "redis_host", types.STRING, "127.0.0.1", "The machine of the Redis server, for RedisTransport."
+    "reporting",
+    "redis_host",
+    types.STRING,
+    "127.0.0.1",
+    "The machine of the Redis server, for RedisTransport.",
+    at_start=True,
 )
-REDIS_PORT = Option("reporting", "redis_port", types.integer(1, 65535), 6379, "The TCP port of the Redis server.")
-REDIS_DB = Option("reporting", "redis_db", types.integer(0), 0, "The number of the database in the Redis server.")
+REDIS_PORT = Option(
+    "reporting", "redis_port", types.integer(1, 65535), 6379, "The TCP port of the Redis server.", at_start=True
+)
+REDIS_DB = Option(
+    "reporting", "redis_db", types.integer(0), 0, "The number of the database in the Redis server.", at_start=True
+)
 REDIS_PASSWORD = Option(
-    "reporting", "redis_password", types.OPTIONAL_STRING, None, "The password of the Redis server, if any.", secret=True
+    "reporting",
+    "redis_password",
+    types.OPTIONAL_STRING,
+    None,
+    "The password of the Redis server, if any.",
+    secret=True,
+    at_start=True,
 )
 
 REPORTING_OPTIONS: tuple[Option[Any], ...] = (

@@ -221,13 +221,38 @@ def test_a_mistake_in_a_reload_changes_nothing(new_site: Callable[..., LiveSite]
         wait_until(server.grave, "an error in the log")
         assert client.call("ping", 1) == [1]
         assert presented_certificate(client) == old
-        path.write_bytes(good)
+        # At once, so that no half of it is read.
+        beside = path.with_suffix(".new")
+        beside.write_bytes(good)
+        beside.replace(path)
         server.signal(signal.SIGHUP)
         server.wait_for_log("has been reloaded")
         assert client.call("ping", 2) == [2]
         (line,) = server.grave()
         assert str(path) in line.message
         assert "Traceback" not in server.log_text()
+
+
+def test_a_reload_tells_once_that_it_was_done_and_what_needs_a_restart(
+    new_site: Callable[..., LiveSite], core: str
+) -> None:
+    site = new_site(options={"logging": {"verbose": "no"}, "caching": {"bound_entries": "32m"}})
+    with site.start() as server:
+        text = site.configuration.read_text()
+        text = text.replace("bound_entries = 32m", "bound_entries = 16m").replace("verbose = no", "verbose = yes")
+        site.configuration.write_text(text.replace("[server]\n", "[server]\nidle_timeout = 16\n"))
+        server.signal(signal.SIGHUP)
+        wait_until(server.grave, "a warning")
+        reloaded = "The configuration has been reloaded"
+        processes = len({line.pid for line in server.log() if line.message == reloaded})
+        wait_until(lambda: not server.site.client("plain").call("ping"), "an answer")
+        (line,) = server.grave()
+        assert line.level == "WARNING"
+        assert (
+            line.message == "A restart is needed before these changes count: [logging] verbose, [caching] bound_entries"
+        )
+        said = [line.pid for line in server.log() if line.message == reloaded]
+        assert len(said) == len(set(said)) >= processes
 
 
 def test_a_new_password_counts_after_a_reload(new_site: Callable[..., LiveSite]) -> None:

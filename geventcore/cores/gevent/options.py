@@ -25,6 +25,7 @@ WORKERS = Option(
     "They are forked when the repository is loaded and share its memory. One that dies is replaced. Plugins written "
     "for Bcfg2 count as such if they take probes or statistics, note clients' runs, or have threads or methods of "
     "their own; set a number if they store what they learn.",
+    at_start=True,
 )
 
 WORKER_TIMEOUT = Option(
@@ -44,6 +45,7 @@ MAX_CONNECTIONS = Option(
     20_000,
     "How many connections a process has open at once; further ones wait in the kernel's queue.\n\n"
     "Each costs some 35 KB of memory. If the limit on open files does not allow as many, there are fewer.",
+    at_start=True,
 )
 
 POOL_SIZE = Option(
@@ -54,6 +56,7 @@ POOL_SIZE = Option(
     "How many requests a process works on at once; further ones wait for their turn.\n\n"
     "A request is worked on from when it has arrived until its answer is made, so slow and idle connections do not "
     "count. One address has half of the places at most.",
+    at_start=True,
 )
 
 MAX_RENDERS = Option(
@@ -64,6 +67,7 @@ MAX_RENDERS = Option(
     "How many requests of a process compute at once; further ones wait for their turn.\n\n"
     "More at once are not faster: they only take the memory of as many half-built configurations. Requests that wait "
     "for something else, as a plugin may, do not count.",
+    at_start=True,
 )
 
 MAX_HANDSHAKES = Option(
@@ -74,6 +78,7 @@ MAX_HANDSHAKES = Option(
     "How many steps of TLS handshakes a process computes before it looks after requests that are under way.\n\n"
     "A step takes up to a millisecond, with an RSA key more. So this is how long a flood of new connections can hold "
     "up a request each time it wants to go on.",
+    at_start=True,
 )
 
 UPLOAD_MEMORY = Option(
@@ -83,6 +88,7 @@ UPLOAD_MEMORY = Option(
     "32m",
     "How much memory a process gives to what clients send. Requests above 16 KB wait until there is room for them.\n\n"
     "Four times as much goes to those of them that are worked on.",
+    at_start=True,
 )
 
 ANSWER_MEMORY = Option(
@@ -93,6 +99,7 @@ ANSWER_MEMORY = Option(
     "How much memory a process gives to answers that clients have not read yet.\n\n"
     "If it is used up, further requests wait, and those clients are cut off that read too slowly to end within "
     "[server] request_timeout.",
+    at_start=True,
 )
 
 MAX_BLOCKING = Option(
@@ -102,6 +109,7 @@ MAX_BLOCKING = Option(
     0.5,
     "Warn if a piece of code does not let other requests go on for this time, in seconds; 0 does not.\n\n"
     "The warning names the plugin and the line. What it does belongs into PluginContext.offload, or needs breathe().",
+    at_start=True,
 )
 
 #: All of them, in the order of the manual.

@@ -38,6 +38,7 @@ USE_DATABASE = Option(
     "Clients are then added there, with their profile, version and whether they need a certificate by now. What "
     "clients.xml says of a client (aliases, addresses, passwords, a profile) counts for it as well, but need not be "
     "there. Several machines that serve the same clients need it.",
+    at_start=True,
 )
 
 #: Longer versions are refused; real ones are shorter than 20 characters.

@@ -32,6 +32,7 @@ USE_DATABASE = Option(
     False,
     "Whether the results of probes are kept in the database.\n\nWithout it they are in Probes/probed.xml. Several "
     "machines that serve the same clients need it.",
+    at_start=True,
 )
 
 ALLOWED_GROUPS = Option(
