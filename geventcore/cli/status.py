@@ -123,9 +123,8 @@ def _lines(address: AdminAddress, readiness: Reply, summary: Summary) -> Iterato
         yield f"handshakes   failed: {failures}"
     for pid, process in summary.processes.items():
         memory = process.resident_bytes if process.proportional_bytes is None else process.proportional_bytes
-        yield (
-            f"process      {pid}: {memory / 1e6:.0f} MB, {process.open_files} of {process.open_files_limit} descriptors"
-        )
+        files = f", {process.open_files} of {process.open_files_limit} descriptors" if process.open_files_limit else ""
+        yield f"process      {pid}: {memory / 1e6:.0f} MB{files}"
     if summary.silent:
         yield f"             {summary.silent} of these did not answer: what they said last is shown"
 

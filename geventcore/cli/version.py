@@ -12,6 +12,7 @@ import geventcore
 #: The libraries that the server stands on, as they are called on the package index.
 LIBRARIES = (
     *("gevent", "greenlet", "lxml", "pyOpenSSL", "cryptography", "httptools", "inotify_simple", "click"),
+    *("prometheus-client", "SQLAlchemy", "alembic", "psycopg", "PyMySQL", "redis"),
     *("Genshi", "Jinja2", "PyYAML", "bcrypt", "ldap3", "boto3", "CherryPy", "tornado", "Twisted"),
 )
 

@@ -72,8 +72,8 @@ class Plugin(Debuggable):
         self.Entries: dict[str, dict[str, Callable[[Any, Any], None]]] = {}
         self.running = True
         if self.create and not os.path.isdir(self.data):
-            self.logger.warning("%s: %s does not exist; created", self.name, self.data)
             os.makedirs(self.data, exist_ok=True)
+            self.logger.warning("%s: %s did not exist; created", self.name, self.data)
 
     @classmethod
     def init_repo(cls, repo: str) -> None:

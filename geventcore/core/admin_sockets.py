@@ -63,7 +63,9 @@ class AdminSockets:
                 self._open(address, settings)
             except OSError as err:
                 self.close()
-                raise CoreInitError(f"cannot listen on {address}: {err.strerror or err}; see {LISTEN.label}") from err
+                raise CoreInitError(
+                    f"{settings.source_of(LISTEN)}: {LISTEN.label}: cannot listen on {address}: {err.strerror or err}"
+                ) from err
 
     def _open_automatic(self, settings: LoadedSettings) -> None:
         reasons = []

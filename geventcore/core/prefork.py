@@ -23,6 +23,7 @@ from geventcore.core.service_manager import ServiceManager
 from geventcore.core.worker_link import WorkerLink
 from geventcore.errors import GeventcoreError
 from geventcore.metrics.families import reset_all
+from geventcore.metrics.process import OtherProcessMeter
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +138,9 @@ class PreforkCore(NetworkCore):
         self._pid_file = None
         self.timings.clear()
         reset_all()
+        if self.slot == 1:
+            # The master measures nothing, since it does nothing that could make it wait.
+            self.admin.gatherer.sampler.add(OtherProcessMeter(os.getppid()).refresh)
         self._link = WorkerLink(sock, self.bus, self.terminate, self.metadata.expire)
         self._link.start()
         self.bus.add_relay(self._link)

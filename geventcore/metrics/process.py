@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 from geventcore.metrics.definitions import (
@@ -33,10 +34,10 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] in ("Z", "X") else int(fields[19])
 
 
-def proportional_bytes() -> int | None:
-    """This process's memory, of shared memory only its share; None if the kernel does not tell."""
+def proportional_bytes(process: str = "self") -> int | None:
+    """A process's memory, of shared memory only its share; None if the kernel does not tell."""
     try:
-        for line in (_PROC / "self" / "smaps_rollup").read_text().splitlines():
+        for line in (_PROC / process / "smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
     except OSError:
@@ -72,6 +73,28 @@ class ProcessMeter:
         # Listing the directory opens one more.
         OPEN_FILES.set(len(os.listdir(_PROC / "self" / "fd")) - 1, name)
         OPEN_FILES_LIMIT.set(resource.getrlimit(resource.RLIMIT_NOFILE)[0], name)
+
+
+class OtherProcessMeter:
+    """Brings the metrics about a process up to date that does not measure itself."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def refresh(self) -> None:
+        """Look at it. After a change of the user the kernel keeps some of it for root, and that is left out."""
+        name = str(self._pid)
+        ticks = start_ticks(self._pid)
+        if ticks is None:
+            return
+        with suppress(OSError):
+            PROCESS_START.set(_boot_time() + ticks / _TICKS, name)
+            RESIDENT_BYTES.set(int((_PROC / name / "statm").read_text().split()[1]) * _PAGE_BYTES, name)
+            proportional = proportional_bytes(name)
+            if proportional is not None:
+                PROPORTIONAL_BYTES.set(proportional, name)
+            OPEN_FILES.set(len(os.listdir(_PROC / name / "fd")), name)
+            OPEN_FILES_LIMIT.set(resource.prlimit(self._pid, resource.RLIMIT_NOFILE)[0], name)
 
 
 def _boot_time() -> float:

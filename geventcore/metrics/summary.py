@@ -27,12 +27,12 @@ class PoolFigures:
 
 @dataclass(frozen=True)
 class ProcessFigures:
-    """One process: memory in bytes, with its share of what is shared if the kernel tells, and descriptors."""
+    """One process: memory in bytes, with its share of what is shared, and descriptors; None if the kernel keeps it."""
 
     resident_bytes: int
     proportional_bytes: int | None
-    open_files: int
-    open_files_limit: int
+    open_files: int | None
+    open_files_limit: int | None
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def summarise(before: Sequence[Sample], after: Sequence[Sample], seconds: float,
             pid: ProcessFigures(
                 int(resident[pid]),
                 int(proportional[pid]) if pid in proportional else None,
-                int(files.get(pid, 0)),
-                int(limits.get(pid, 0)),
+                int(files[pid]) if pid in files else None,
+                int(limits[pid]) if pid in limits else None,
             )
             for pid in sorted(resident, key=int)
         },

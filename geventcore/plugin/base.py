@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from geventcore.errors import PluginInitError
 from geventcore.options import Option
 from geventcore.plugin.context import PluginContext
 
@@ -56,8 +57,11 @@ class Plugin:
         self.running = True
         self.log: logging.Logger = logging.getLogger(f"geventcore.plugins.{self.name}")
         if self.creates_directory and not self.directory.is_dir():
-            self.log.warning("%s: %s does not exist; created", self.name, self.directory)
-            self.directory.mkdir(parents=True, exist_ok=True)
+            try:
+                self.directory.mkdir(parents=True, exist_ok=True)
+            except OSError as err:
+                raise PluginInitError(f"{self.directory} does not exist and cannot be made: {err.strerror}") from err
+            self.log.warning("%s: %s did not exist; created", self.name, self.directory)
 
     @property
     def directory(self) -> Path:

@@ -7,6 +7,7 @@ table ``geventcore_schema``. So the server can tell older from newer without loa
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import time
@@ -154,6 +155,8 @@ def upgrade(config: DatabaseConfig, progress: Callable[[str], None] = lambda _: 
         version = _version_of(connection)
         if version.state is SchemaState.NEWER:
             require_current(version, config)
+        # What it says of each step is for those who change tables; what goes wrong is told by an error.
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         alembic = Config(attributes={"connection": connection, "progress": progress})
         alembic.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         command.upgrade(alembic, "head")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import socket
 import ssl
@@ -258,7 +259,9 @@ def test_what_a_crash_has_left_is_replaced_and_what_others_use_is_not(new_site: 
         second.site.options["admin"]["listen"] = f"unix:{admin.path}"
         with second.site.launch() as failing:
             assert failing.wait() == 1
-            assert f"cannot listen on unix:{admin.path}: Address already in use" in failing.log_text()
+            (line,) = [line.message for line in failing.log() if line.level == "CRITICAL"]
+            reason = f"[admin] listen: cannot listen on unix:{admin.path}: Address already in use"
+            assert re.search(rf"{re.escape(str(second.site.configuration))}:\d+: {re.escape(reason)}", line)
         assert admin.ask("/healthz").status == 200
 
 

@@ -201,3 +201,12 @@ def test_behind_a_balancer_places_are_those_of_its_clients(new_site: Callable[..
         for connection in modest:
             assert connection.call(client, "ping", "still") == ["still"]
         assert not server.grave()
+
+
+def test_fewer_connections_than_were_asked_for_are_told_once(new_site: Callable[..., LiveSite]) -> None:
+    site = new_site(workers="2", max_connections="20000")
+    with site.launch(starter=["/bin/sh", "-c", 'ulimit -n 100; exec "$@"', "sh"]) as server:
+        server.wait_for_log("listens on")
+        (line,) = server.grave()
+        assert line.level == "WARNING"
+        assert "50 connections at most, not 20000 ([gevent] max_connections)" in line.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import subprocess
@@ -61,6 +62,14 @@ def test_a_file_that_is_not_there_is_made(config: DatabaseConfig, open_database:
     with sqlite3.connect(config.name) as file:
         assert file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     file.close()
+
+
+def test_a_file_is_made_without_a_line_about_each_step(
+    config: DatabaseConfig, open_database: Callable[..., Database], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        open_database(config)
+    assert [record for record in caplog.records if record.name.startswith("alembic")] == []
 
 
 def test_commits_are_synchronous(config: DatabaseConfig, open_database: Callable[..., Database]) -> None:

@@ -72,13 +72,14 @@ def test_the_status_of_a_server(site: LiveSite, server: LiveServer) -> None:
         assert told["pools"]["connections"]["used"] == 1
         assert told["pools"]["requests"] == {"limit": 1000 * WORKERS, "used": 0, "waiting": 0}
         assert told["requests"] == 1
-        assert set(map(int, told["processes"])) == workers
+        assert set(map(int, told["processes"])) == {server.pid, *workers}
+        assert all(process["open_files"] > 3 for process in told["processes"].values())
         done = status(site)
     assert done.returncode == 0, done.stderr
     assert "core gevent" in done.stdout
     assert "ready, up for 0 min" in done.stdout
     assert "0 active, 0 handshake, 1 idle; 0 wait to be accepted" in done.stdout
-    for pid in workers:
+    for pid in (server.pid, *workers):
         assert f"process      {pid}: " in done.stdout
 
 

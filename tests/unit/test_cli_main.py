@@ -429,7 +429,8 @@ class TestVersion:
         status, out, _ = run("version")
         assert status == 0
         assert out.startswith(f"geventcore {geventcore.__version__}\n")
-        assert "\nlxml " in out
+        for library in ("lxml", "SQLAlchemy", "alembic", "psycopg", "redis", "prometheus-client"):
+            assert f"\n{library} " in out
 
     def test_nothing_is_loaded_for_it(self) -> None:
         script = (

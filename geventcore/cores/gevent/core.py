@@ -130,7 +130,7 @@ class GeventCore(PreforkCore):
     def _block(self) -> None:
         _look_up_names_apart()
         self.watchdog.start()
-        places = self._all_places = Places(most_connections(self.settings[MAX_CONNECTIONS]))
+        places = self._all_places = Places(self._most_connections())
         self.pools.add("connections", lambda: PoolUse(places.size, len(places)))
         acceptor = Acceptor(self.listeners, places, self._serve)
         acceptor.start()
@@ -139,6 +139,18 @@ class GeventCore(PreforkCore):
         acceptor.stop()
         self.drain()
         self.watchdog.stop()
+
+    def _most_connections(self) -> int:
+        wanted = self.settings[MAX_CONNECTIONS]
+        possible = most_connections(wanted)
+        if possible < wanted:
+            # The default is for machines of every kind.
+            self.complain(
+                f"A process has {possible} connections at most, not {wanted} ({MAX_CONNECTIONS.label}), because of the "
+                "limit on open files; see ulimit -n, or LimitNOFILE of systemd",
+                logging.WARNING if self.settings.is_set(MAX_CONNECTIONS) else logging.INFO,
+            )
+        return possible
 
     def _add_pools(self) -> None:
         settings, slots, uploads, answers = self.settings, self._slots, self._uploads, self._answers
