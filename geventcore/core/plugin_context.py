@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 class CorePluginContext:
@@ -76,8 +77,10 @@ class CorePluginContext:
     def expire_metadata(self, hostname: str | None = None) -> None:
         self._core.shared_state.expire_metadata(hostname)
 
-    def change_clients(self, hostnames: Sequence[str], function: Callable[[Connection], T]) -> T:
-        return self._core.shared_state.change_clients(hostnames, function)
+    def change_clients(
+        self, hostnames: Sequence[str], function: Callable[[Connection, Sequence[Item]], Sequence[T]], item: Item
+    ) -> T:
+        return self._core.shared_state.change_clients(hostnames, function, item)
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         times = BindTimes()

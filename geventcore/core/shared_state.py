@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from geventcore.core.base import Core
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +58,15 @@ class SharedState:
         if self._caches and not self._core.lock.is_held_exclusively_here:
             self._tell(EXPIRE, hostname)
 
-    def change_clients(self, hostnames: Sequence[str], function: Callable[[Connection], T]) -> T:
+    def change_clients(
+        self, hostnames: Sequence[str], function: Callable[[Connection, Sequence[Item]], Sequence[T]], item: Item
+    ) -> T:
         """See `geventcore.plugin.context.PluginContext.change_clients`."""
         from geventcore.storage.announcements import Announcement
 
         announcements = [Announcement(EXPIRE, hostname) for hostname in hostnames] if self._caches else []
         try:
-            return self._core.databases.main().write(function, announcements)
+            return self._core.databases.main().write_item(function, item, announcements)
         finally:
             # After an error, too: it may have been stored all the same.
             for hostname in hostnames:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 class PluginContext(Protocol):
@@ -76,11 +77,13 @@ class PluginContext(Protocol):
     def expire_metadata(self, hostname: str | None = None) -> None:
         """Forget the cached metadata of one client, or of all."""
 
-    def change_clients(self, hostnames: Sequence[str], function: Callable[[Connection], T]) -> T:
+    def change_clients(
+        self, hostnames: Sequence[str], function: Callable[[Connection, Sequence[Item]], Sequence[T]], item: Item
+    ) -> T:
         """Have `function` change what `database` holds of some clients, and forget their cached metadata.
 
-        It is called by `Database.write`. Other machines that share the database hear of it with the change itself, so
-        they forget even if this server dies as soon as it is stored.
+        It is called by `Database.write_item`. Other machines that share the database hear of it with the change itself,
+        so they forget even if this server dies as soon as it is stored.
         """
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:

@@ -17,7 +17,8 @@ from geventcore.reporting.sources import Batch
 from geventcore.reporting.spool import Offload
 from geventcore.storage.database import Database
 from geventcore.storage.report_model import Interaction
-from geventcore.storage.report_writing import Stored, store_interactions
+from geventcore.storage.report_preparing import prepare
+from geventcore.storage.report_writing import Stored, store_reports
 
 log = logging.getLogger(__name__)
 
@@ -55,22 +56,30 @@ class DatabaseSink:
     def store(self, interactions: Sequence[Interaction]) -> Sequence[StorageError | None]:
         """See `Sink.store`. All in one transaction, unless one of them spoils it for the others."""
         try:
-            self._store(interactions)
+            reports = [prepare(interaction) for interaction in interactions]
+            outcomes = self._database().write(lambda connection: store_reports(connection, reports))
         except OUTAGES:
             raise
-        except StorageError as err:
+        except Exception as err:  # noqa: BLE001 - whatever a driver says to a value, it concerns the report that has it
             if len(interactions) == 1:
-                return [err]
-            return [self.store([interaction])[0] for interaction in interactions]
-        return [None] * len(interactions)
-
-    def _store(self, interactions: Sequence[Interaction]) -> None:
-        outcomes = self._database().write(lambda connection: store_interactions(connection, interactions))
+                return [_as_storage_error(err, interactions[0].client)]
+            # A transaction for each half: so one that is bad among a hundred costs a dozen commits, and not a hundred.
+            middle = len(interactions) // 2
+            return [*self.store(interactions[:middle]), *self.store(interactions[middle:])]
         for interaction, outcome in zip(interactions, outcomes, strict=True):
             if outcome is not Stored.NEW:
                 log.warning(
                     "%s: a report is ignored, because it is there already (%s)", interaction.client, outcome.value
                 )
+        return [None] * len(interactions)
+
+
+def _as_storage_error(err: Exception, client: str) -> StorageError:
+    if isinstance(err, StorageError):
+        return err
+    error = StorageError(f"a report of {client}: {type(err).__name__}: {err}")
+    error.__cause__ = err
+    return error
 
 
 def deliver(batch: Batch, sink: Sink, offload: Offload) -> int:

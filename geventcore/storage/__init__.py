@@ -4,7 +4,8 @@ options       the ``[database]`` options
 config        which database they mean
 schema        the tables
 database      reading and writing, from any greenlet, thread or process
-group_commit  many writers, one commit
+memory        numbers of rows that nobody has to ask for again
+statements    what each kind of database spells in its own way
 announcements what a transaction tells other servers
 notifications hearing what they tell
 engine        what is particular to SQLite, PostgreSQL and MySQL

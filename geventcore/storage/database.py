@@ -5,9 +5,9 @@ fork stays untouched. Work on SQLite, which nothing makes cooperative, is offloa
 plain Python on sockets, which cooperate by themselves.
 
 A call waits for a database that is gone, up to ``[database] timeout`` seconds, and then raises `DatabaseUnavailable`;
-when the database is back, the next call finds it. Functions that are given to `Database.read` and `Database.write` use
-the connection and nothing else: before anything is stored they may be called again, if a connection was lost, if
-another transaction was in the way, or if a function that shared theirs has failed.
+when the database is back, the next call finds it. Functions that are given to `Database.read`, `Database.write` and
+`Database.write_item` use the connection and nothing else: before anything is stored they may be called again, if a
+connection was lost, if another transaction was in the way, or if something that shared theirs has failed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from geventcore.errors import DatabaseUnavailable, StorageError
+from geventcore.group_commit import GroupCommit, Ticket
 from geventcore.storage import engine as engines
 from geventcore.storage.announcements import Announcement, Announcer
 from geventcore.storage.config import DatabaseConfig
@@ -36,14 +37,18 @@ from geventcore.storage.failures import (
     one_line,
     storage_error,
 )
-from geventcore.storage.group_commit import GroupCommit, Write
+from geventcore.storage.memory import forget
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 #: Calls a function with arguments where its blocking holds up nobody; see `PluginContext.offload`.
 Offload = Callable[..., Any]
+
+#: How many writers share a transaction at most: a longer one would keep other processes from writing.
+BATCH_LIMIT = 100
 
 #: Pauses between attempts to reach a database that is gone, in seconds.
 FIRST_PAUSE = 0.05
@@ -55,6 +60,20 @@ ATTEMPTS = 5
 def call_directly(function: Callable[..., T], *args: Any) -> T:
     """An `Offload` for programs that have nothing else to do."""
     return function(*args)
+
+
+class _Write(NamedTuple):
+    """What a writer brings.
+
+    Attributes:
+        function: stores any number of items. It is called once for all that are brought with an equal function.
+        item: one of them.
+        announcements: what others shall hear when it is stored.
+    """
+
+    function: Callable[[Connection, Sequence[Any]], Sequence[Any]]
+    item: Any
+    announcements: Sequence[Announcement]
 
 
 @dataclass(frozen=True)
@@ -138,7 +157,7 @@ class Database:
         for _ in range(self.config.connections):
             self._readers.put(_Slot(engines.for_reading))
         self._slots = [self._writer, *self._readers.queue]
-        self._group = GroupCommit(self._carry_out)
+        self._group: GroupCommit[_Write] = GroupCommit(self._carry_out, BATCH_LIMIT)
         self._announcer = Announcer(self.config) if self.config.engine == "postgresql" else None
         self._counting = threading.Lock()
 
@@ -197,8 +216,22 @@ class Database:
         It must not call `read` or `write`. Raises what `function` raises, and `StorageError`; in either case nothing is
         stored. Only if a server was lost during the commit itself nobody can know; the error says so.
         """
+        return self.write_item(lambda connection, _: [function(connection)], None, announcements)
+
+    def write_item(
+        self,
+        function: Callable[[Connection, Sequence[Item]], Sequence[T]],
+        item: Item,
+        announcements: Sequence[Announcement] = (),
+    ) -> T:
+        """As `write`, with a function that many writers use and that can store what all of them bring at once.
+
+        It gets the items, in the order of their arrival, of those who wait with a function that is equal to this one,
+        and returns what comes of each. If it raises something it is called again with fewer items, until only
+        those are left out for which it does so even when it gets them alone.
+        """
         self._own()
-        result: T = self._group.write(function, announcements)
+        result: T = self._group.put(_Write(function, item, announcements))
         self._count(writes=1)
         return result
 
@@ -240,12 +273,12 @@ class Database:
             result = work(connection)
         except DBAPIError as err:
             # A commit that SQLite refuses leaves the transaction open, without SQLAlchemy's knowing.
-            slot.discard() if self.config.is_file or is_lost(err) else connection.rollback()
+            slot.discard() if self.config.is_file or is_lost(err) else _roll_back(connection)
             if is_lost(err):
                 raise ConnectionLostError(one_line(err)) from err
             raise
         except Exception:
-            connection.rollback()
+            _roll_back(connection)
             raise
         except BaseException:
             # Somebody ended this in the middle of a call: what the connection is about to say belongs to nobody.
@@ -297,17 +330,21 @@ class Database:
 
     # -- writing
 
-    def _carry_out(self, batch: Sequence[Write]) -> None:
+    def _carry_out(self, batch: Sequence[Ticket[_Write]]) -> None:
         """Do all of a batch in one transaction; what was in the way of another transaction is done again by itself."""
-        self._transact(batch)
-        for write in batch:
-            for attempt in range(ATTEMPTS):
-                if write.is_done:
-                    break
-                time.sleep(attempt * FIRST_PAUSE)
-                self._transact([write], is_last=attempt == ATTEMPTS - 1)
+        try:
+            self._transact(batch)
+            for write in batch:
+                for attempt in range(ATTEMPTS):
+                    if write.is_done:
+                        break
+                    time.sleep(attempt * FIRST_PAUSE)
+                    self._transact([write], is_last=attempt == ATTEMPTS - 1)
+        finally:
+            # Who did this was ended from outside, and it may be stored or not.
+            _fail_all([write for write in batch if not write.is_done], StorageError("the storing was interrupted"))
 
-    def _transact(self, batch: Sequence[Write], is_last: bool = False) -> None:
+    def _transact(self, batch: Sequence[Ticket[_Write]], is_last: bool = False) -> None:
         """One transaction. Writes that are not done then shall be tried again."""
         deadline = max(write.since for write in batch) + self.config.timeout
         pause = 0.0
@@ -339,7 +376,12 @@ class Database:
                 return
 
 
-def _fail_all(batch: Sequence[Write], error: StorageError) -> None:
+def _roll_back(connection: Connection) -> None:
+    connection.rollback()
+    forget(connection)
+
+
+def _fail_all(batch: Sequence[Ticket[_Write]], error: StorageError) -> None:
     for write in batch:
         # An exception collects where it has been raised, so everybody gets one of his own.
         write.finish(type(error)(str(error)))
@@ -352,7 +394,7 @@ class _Transaction:
         is_committing: whether the commit has begun.
     """
 
-    def __init__(self, batch: Sequence[Write], config: DatabaseConfig, announcer: Announcer | None) -> None:
+    def __init__(self, batch: Sequence[Ticket[_Write]], config: DatabaseConfig, announcer: Announcer | None) -> None:
         self._batch = batch
         self._config = config
         self._announcer = announcer
@@ -361,49 +403,63 @@ class _Transaction:
 
     def run(self, connection: Connection) -> None:
         """Call the functions and commit. What they raise is kept; what concerns all of them is raised."""
-        if not self._run_together(connection):
-            connection.rollback()
-            if len(self._batch) == 1:
+        everything = range(len(self._batch))
+        connection.begin()
+        err = self._call(connection, everything)
+        if err is not None:
+            _roll_back(connection)
+            if len(everything) == 1:
+                self._failures[0] = err
                 return
-            # Somebody's function has failed, which is rare: only now it is worth to keep them apart.
-            self._failures.clear()
-            self._run_apart(connection)
+            # Something of somebody has failed, which is rare: only now it is worth to keep them apart.
+            connection.begin()
+            self._run_halves(connection, everything)
         self._announce(connection)
         self.is_committing = True
         connection.commit()
 
-    def _run_together(self, connection: Connection) -> bool:
-        connection.begin()
-        for number, write in enumerate(self._batch):
-            try:
-                write.result = write.function(connection)
-            except Exception as err:  # noqa: BLE001 - its caller gets it
-                self._note(number, err)
-                return False
-        return True
+    def _call(self, connection: Connection, numbers: Sequence[int]) -> Exception | None:
+        """Write some of the batch, with one call of each function; what one of these has raised, unless it is about the
+        whole transaction."""
+        calls: dict[Any, list[int]] = {}
+        for number in numbers:
+            calls.setdefault(self._batch[number].item.function, []).append(number)
+        try:
+            for function, called in calls.items():
+                results = function(connection, [self._batch[number].item.item for number in called])
+                for number, result in zip(called, results, strict=True):
+                    self._batch[number].result = result
+        except Exception as err:
+            if isinstance(err, DBAPIError) and concerns_everybody(err):
+                raise
+            return storage_error(err, self._config) if isinstance(err, SQLAlchemyError) else err
+        return None
 
-    def _run_apart(self, connection: Connection) -> None:
-        """Each function under a savepoint, so that what fails undoes nothing of the others."""
-        for number, write in enumerate(self._batch):
+    def _run_halves(self, connection: Connection, numbers: Sequence[int]) -> None:
+        """Write some of the batch, where something fails: that undoes nothing of the others.
+
+        Each half is written under a savepoint; one that fails is halved again. So one that fails among a hundred costs
+        a dozen calls and not a hundred.
+        """
+        middle = len(numbers) // 2
+        for half in (numbers[:middle], numbers[middle:]):
             savepoint = connection.begin_nested()
-            try:
-                write.result = write.function(connection)
+            err = self._call(connection, half)
+            if err is None:
                 savepoint.commit()
-            except Exception as err:  # noqa: BLE001 - its caller gets it; the others' work goes on
-                self._note(number, err)
-                savepoint.rollback()
+                continue
+            savepoint.rollback()
+            forget(connection)
+            if len(half) == 1:
+                self._failures[half[0]] = err
+            else:
+                self._run_halves(connection, half)
 
     def _announce(self, connection: Connection) -> None:
-        stored = [write for number, write in enumerate(self._batch) if number not in self._failures]
+        stored = [write.item for number, write in enumerate(self._batch) if number not in self._failures]
         announcements = [announcement for write in stored for announcement in write.announcements]
         if announcements and self._announcer is not None:
             self._announcer.announce(connection, announcements)
-
-    def _note(self, number: int, err: Exception) -> None:
-        """Keep what one function raised, unless it is about the whole transaction."""
-        if isinstance(err, DBAPIError) and concerns_everybody(err):
-            raise err
-        self._failures[number] = storage_error(err, self._config) if isinstance(err, SQLAlchemyError) else err
 
     def finish(self) -> None:
         """The transaction is durable: everybody may know."""

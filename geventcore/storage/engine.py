@@ -218,6 +218,10 @@ def for_writing(connection: Connection, config: DatabaseConfig) -> Connection:
     if config.engine == "mysql":
         # As in PostgreSQL, each statement sees what others have committed before it.
         return connection.execution_options(isolation_level="READ COMMITTED")
+    # Statements for many rows are planned anew each time. A prepared one would keep the plan of a time when tables were
+    # small, until statistics of them are gathered: it reads a table that has grown from one end to the other.
+    driver: Any = connection.connection.driver_connection
+    driver.prepare_threshold = None
     return connection
 
 

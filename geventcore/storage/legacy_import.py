@@ -34,9 +34,9 @@ from geventcore.storage.legacy_reports import Batch, ReportReader
 from geventcore.storage.legacy_source import Source
 from geventcore.storage.legacy_tables import IMPORT
 from geventcore.storage.migration import SchemaState, require_current, schema_version, upgrade
-from geventcore.storage.probes import replace_probes
+from geventcore.storage.probes import ProbeUpload, replace_probes
 from geventcore.storage.report_tables import HOST
-from geventcore.storage.report_writing import Stored, store_interactions
+from geventcore.storage.report_writing import Stored, chunks, store_interactions
 from geventcore.storage.schema import PROBE_UPLOAD
 from geventcore.storage.statements import insert_if_missing, insert_or_update
 
@@ -273,14 +273,15 @@ def _store_clients(connection: Connection, rows: Sequence[StoredClient]) -> int:
 
 
 def _store_probes(connection: Connection, rows: Sequence[LegacyProbes]) -> int:
-    new = 0
+    newer = []
     for client in rows:
         query = select(PROBE_UPLOAD.c.timestamp).where(PROBE_UPLOAD.c.hostname == client.hostname)
         known = connection.scalar(query)
         if known is None or known < client.timestamp:
-            replace_probes(connection, client.hostname, client.groups, client.data, client.timestamp)
-            new += 1
-    return new
+            newer.append(ProbeUpload(client.hostname, client.groups, client.data, client.timestamp))
+    for chunk in chunks(newer):
+        replace_probes(connection, chunk)
+    return len(newer)
 
 
 def _store_hosts(connection: Connection, rows: Sequence[LegacyHost]) -> int:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from geventcore.storage.report_model import EntryKind, EntryState, FileContent
@@ -17,6 +18,9 @@ from geventcore.storage.report_model import EntryKind, EntryState, FileContent
 DIGEST_BYTES = 16
 #: A detail that is longer is not read: more than any file difference that a site would store.
 MAX_DETAIL_BYTES = 1 << 30
+
+#: For how many states of entries the digest is kept, of which some are in most reports. They take about five megabytes.
+STATES = 4096
 
 _PLAIN, _COMPRESSED = b"\0", b"\1"
 #: What is shorter does not become shorter by compression.
@@ -45,12 +49,18 @@ def state_digest(state: EntryState) -> bytes:
     kept: dict[str, Any] = vars(state)
     found: bytes | None = kept.get("_digest")
     if found is None:
-        content = state.content
-        found = kept["_digest"] = digest(
-            *(state.tag, state.name, state.attributes, state.children),
-            None if content is None else [content.kind, content.data, content.size],
-        )
+        # What a file holds can be large, and is not worth to be kept.
+        found = kept["_digest"] = _state_digest(state) if state.content is None else _state_digest.__wrapped__(state)
     return found
+
+
+@lru_cache(STATES)
+def _state_digest(state: EntryState) -> bytes:
+    content = state.content
+    return digest(
+        *(state.tag, state.name, state.attributes, state.children),
+        None if content is None else [content.kind, content.data, content.size],
+    )
 
 
 def pack_numbers(numbers: Iterable[int]) -> bytes:

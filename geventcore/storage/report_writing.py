@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from functools import cache
+from operator import itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, select, update
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy import Connection, Select, Table, and_, bindparam, select, update
 
-from geventcore.storage.report_encoding import (
-    digest,
-    entry_number,
-    pack_entries,
-    pack_stamps,
-    pack_state,
-    state_digest,
-)
+from geventcore.storage.memory import remembered
+from geventcore.storage.report_encoding import entry_number, pack_entries, pack_state
 from geventcore.storage.report_model import EntryKind, EntryState, Interaction
+from geventcore.storage.report_preparing import PreparedReport, prepare
 from geventcore.storage.report_tables import CIRCUMSTANCES, ENTRY_STATE, FINDINGS, HOST, INTERACTION, MEMBERSHIP
+from geventcore.storage.statements import insert_missing, is_among
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -50,20 +46,6 @@ class Stored(Enum):
     REPEATED = "repeated"
 
 
-@dataclass
-class _Prepared:
-    """A report and what it is found by."""
-
-    interaction: Interaction
-    stamps: bytes
-    stamp_names: tuple[str, ...]
-    states: dict[bytes, EntryState]
-    kinds: dict[EntryKind, list[bytes]]
-    findings: bytes
-    membership: bytes
-    circumstances: bytes
-
-
 def today() -> int:
     """The day, in days since the epoch."""
     return int(time.time()) // _DAY_SECONDS
@@ -79,16 +61,19 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 def store_interactions(
     connection: Connection, interactions: Sequence[Interaction], day: int | None = None
 ) -> list[Stored]:
+    """`store_reports` of what has not been prepared."""
+    return store_reports(connection, [prepare(interaction) for interaction in interactions], day)
+
+
+def store_reports(connection: Connection, reports: Sequence[PreparedReport], day: int | None = None) -> list[Stored]:
     """Store reports, in a transaction of the caller; what became of each."""
     day = today() if day is None else day
-    prepared = [_prepare(interaction) for interaction in interactions]
-    hosts = _host_ids(connection, {each.client for each in interactions})
-    outcomes = _outcomes(connection, prepared, hosts)
-    new = [each for each, outcome in zip(prepared, outcomes, strict=True) if outcome is Stored.NEW]
+    hosts, outcomes = _outcomes(connection, reports)
+    new = [each for each, outcome in zip(reports, outcomes, strict=True) if outcome is Stored.NEW]
     if not new:
         return outcomes
-    memberships = _ids(connection, MEMBERSHIP, {each.membership: _membership_row(each) for each in new}, day)
-    circumstances = _ids(connection, CIRCUMSTANCES, {each.circumstances: _circumstances_row(each) for each in new}, day)
+    memberships = _ids(connection, MEMBERSHIP, {each.membership: each for each in new}, _membership_row, day)
+    circumstances = _ids(connection, CIRCUMSTANCES, {each.circumstances: each for each in new}, _circumstances_row, day)
     findings = _findings_ids(connection, new, day)
     rows = [
         {
@@ -102,81 +87,68 @@ def store_interactions(
         for each in new
     ]
     # Another process may have stored one of them since they were looked for.
-    _insert_missing(connection, INTERACTION, rows)
+    insert_missing(connection, INTERACTION, sorted(rows, key=itemgetter("host_id", "timestamp")))
     return outcomes
 
 
-def _prepare(interaction: Interaction) -> _Prepared:
-    states: dict[bytes, EntryState] = {}
-    kinds: dict[EntryKind, list[bytes]] = {}
-    for kind, state in interaction.entries:
-        key = state_digest(state)
-        states[key] = state
-        kinds.setdefault(kind, []).append(key)
-    listed = [[kind.value, sorted(key.hex() for key in keys)] for kind, keys in sorted(kinds.items())]
-    stamps = sorted(interaction.stamps)
-    names = tuple(name for name, _ in stamps)
-    return _Prepared(
-        interaction,
-        pack_stamps([at for _, at in stamps]),
-        names,
-        states,
-        kinds,
-        digest(interaction.state, interaction.total, interaction.good, listed),
-        digest(interaction.profile, interaction.version, interaction.groups, interaction.bundles),
-        digest(interaction.server, interaction.revision, interaction.dry_run, interaction.only_important, names),
+@cache
+def _hosts_and_runs(dialect: str) -> Select[Any]:
+    """Hosts, each with its reports of a time; what has none is there, too."""
+    is_near = INTERACTION.c.timestamp.between(bindparam("earliest"), bindparam("latest"))
+    return (
+        select(HOST.c.hostname, HOST.c.id, INTERACTION.c.timestamp, INTERACTION.c.stamps)
+        .outerjoin_from(HOST, INTERACTION, and_(INTERACTION.c.host_id == HOST.c.id, is_near))
+        .where(is_among(dialect, HOST.c.hostname, "names"))
     )
 
 
-def _host_ids(connection: Connection, names: Iterable[str]) -> dict[str, int]:
-    wanted = sorted(names)
-
-    def known() -> dict[str, int]:
-        found: dict[str, int] = {}
-        for chunk in chunks(wanted):
-            query = select(HOST.c.hostname, HOST.c.id).where(HOST.c.hostname.in_(chunk))
-            found.update((name, number) for name, number in connection.execute(query))
-        return found
-
-    found = known()
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        _insert_missing(connection, HOST, [{"hostname": name} for name in missing])
-        found = known()
-    return found
+@cache
+def _hosts(dialect: str) -> Select[Any]:
+    return select(HOST.c.hostname, HOST.c.id).where(is_among(dialect, HOST.c.hostname, "names"))
 
 
-def _outcomes(connection: Connection, prepared: Sequence[_Prepared], hosts: Mapping[str, int]) -> list[Stored]:
-    times: set[tuple[int, int]] = set()
-    runs: dict[tuple[int, bytes], list[int]] = {}
+def _outcomes(connection: Connection, reports: Sequence[PreparedReport]) -> tuple[dict[str, int], list[Stored]]:
+    """Name -> number of each host, which is made if it is missing, and what becomes of each report."""
+    hosts: dict[str, int] = {}
+    times: set[tuple[str, int]] = set()
+    runs: dict[tuple[str, bytes], list[int]] = {}
 
-    def note(host: int, timestamp: int, stamps: bytes) -> None:
-        times.add((host, timestamp))
+    def note(name: str, timestamp: int, stamps: bytes) -> None:
+        times.add((name, timestamp))
         if stamps:
-            runs.setdefault((host, stamps), []).append(timestamp)
+            runs.setdefault((name, stamps), []).append(timestamp)
 
-    earliest = min(each.interaction.timestamp for each in prepared) - REPEAT_MILLISECONDS
-    latest = max(each.interaction.timestamp for each in prepared) + REPEAT_MILLISECONDS
-    for chunk in chunks(sorted(set(hosts.values()))):
-        query = select(INTERACTION.c.host_id, INTERACTION.c.timestamp, INTERACTION.c.stamps).where(
-            INTERACTION.c.host_id.in_(chunk), INTERACTION.c.timestamp.between(earliest, latest)
-        )
-        for host, timestamp, stamps in connection.execute(query):
-            note(host, timestamp, stamps)
+    names = sorted({each.interaction.client for each in reports})
+    near = {
+        "earliest": min(each.interaction.timestamp for each in reports) - REPEAT_MILLISECONDS,
+        "latest": max(each.interaction.timestamp for each in reports) + REPEAT_MILLISECONDS,
+    }
+    dialect = connection.dialect.name
+    query = _hosts_and_runs(dialect)
+    for chunk in chunks(names):
+        for name, number, timestamp, stamps in connection.execute(query, {"names": chunk, **near}).all():
+            hosts[name] = number
+            if timestamp is not None:
+                note(name, timestamp, bytes(stamps))
+    missing = [name for name in names if name not in hosts]
+    if missing:
+        insert_missing(connection, HOST, [{"hostname": name} for name in missing])
+        for chunk in chunks(missing):
+            hosts.update((name, number) for name, number in connection.execute(_hosts(dialect), {"names": chunk}))
     outcomes = []
-    for each in prepared:
-        host, timestamp = hosts[each.interaction.client], each.interaction.timestamp
-        if (host, timestamp) in times:
+    for each in reports:
+        name, timestamp = each.interaction.client, each.interaction.timestamp
+        if (name, timestamp) in times:
             outcomes.append(Stored.SAME_TIME)
-        elif any(abs(timestamp - at) <= REPEAT_MILLISECONDS for at in runs.get((host, each.stamps), ())):
+        elif any(abs(timestamp - at) <= REPEAT_MILLISECONDS for at in runs.get((name, each.stamps), ())):
             outcomes.append(Stored.REPEATED)
         else:
             outcomes.append(Stored.NEW)
-            note(host, timestamp, each.stamps)
-    return outcomes
+            note(name, timestamp, each.stamps)
+    return hosts, outcomes
 
 
-def _membership_row(each: _Prepared) -> Row:
+def _membership_row(each: PreparedReport) -> Row:
     interaction = each.interaction
     return {
         "profile": interaction.profile,
@@ -186,7 +158,7 @@ def _membership_row(each: _Prepared) -> Row:
     }
 
 
-def _circumstances_row(each: _Prepared) -> Row:
+def _circumstances_row(each: PreparedReport) -> Row:
     interaction = each.interaction
     return {
         "server": interaction.server,
@@ -197,77 +169,82 @@ def _circumstances_row(each: _Prepared) -> Row:
     }
 
 
-def _findings_ids(connection: Connection, prepared: Sequence[_Prepared], day: int) -> dict[bytes, int]:
-    by_digest = {each.findings: each for each in prepared}
+def _state_row(state: EntryState) -> Row:
+    return {
+        "entry": entry_number(state.tag, state.name),
+        "tag": state.tag,
+        "name": state.name,
+        "detail": pack_state(state),
+    }
+
+
+def _findings_ids(connection: Connection, reports: Sequence[PreparedReport], day: int) -> dict[bytes, int]:
+    by_digest = {each.findings: each for each in reports}
     found = _known_ids(connection, FINDINGS, by_digest, day)
-    missing = [each for key, each in by_digest.items() if key not in found]
+    missing = {key: each for key, each in by_digest.items() if key not in found}
     if not missing:
         return found
-    states = {key: state for each in missing for key, state in each.states.items()}
-    numbers = _ids(
-        connection,
-        ENTRY_STATE,
-        {
-            key: {
-                "entry": entry_number(state.tag, state.name),
-                "tag": state.tag,
-                "name": state.name,
-                "detail": pack_state(state),
-            }
-            for key, state in states.items()
-        },
-        day,
-    )
-    rows = {
-        each.findings: {
+    states = {key: state for each in missing.values() for key, state in each.states.items()}
+    numbers = _ids(connection, ENTRY_STATE, states, _state_row, day)
+
+    def row(each: PreparedReport) -> Row:
+        return {
             "is_clean": each.interaction.state == "clean",
             "total": each.interaction.total,
             "good": each.interaction.good,
             **{kind.label: len(each.kinds.get(kind, ())) for kind in EntryKind},
             "entries": pack_entries({kind: [numbers[key] for key in keys] for kind, keys in each.kinds.items()}),
         }
-        for each in missing
-    }
-    return {**found, **_ids(connection, FINDINGS, rows, day)}
+
+    return {**found, **_made_ids(connection, FINDINGS, missing, row, day)}
 
 
-def _ids(connection: Connection, table: Table, rows: Mapping[bytes, Row], day: int) -> dict[bytes, int]:
-    """Digest -> number of the row, which is made if it is missing."""
-    found = _known_ids(connection, table, rows, day)
-    missing = sorted(key for key in rows if key not in found)
+def _ids(
+    connection: Connection, table: Table, things: Mapping[bytes, T], row: Callable[[T], Row], day: int
+) -> dict[bytes, int]:
+    """Digest -> number of a thing's row, which is made if it is missing."""
+    found = _known_ids(connection, table, things, day)
+    missing = {key: thing for key, thing in things.items() if key not in found}
     if missing:
-        _insert_missing(connection, table, [{**rows[key], "digest": key, "used": day} for key in missing])
-        found.update(_known_ids(connection, table, missing, day))
+        found.update(_made_ids(connection, table, missing, row, day))
     return found
 
 
+def _made_ids(
+    connection: Connection, table: Table, things: Mapping[bytes, T], row: Callable[[T], Row], day: int
+) -> dict[bytes, int]:
+    """The same of rows that were missing. Others may have made them by now."""
+    # In the same order everywhere: who makes a row waits for others who are making it.
+    rows = [{**row(things[key]), "digest": key, "used": day} for key in sorted(things)]
+    insert_missing(connection, table, rows)
+    return _known_ids(connection, table, things, day)
+
+
+@cache
+def _by_digest(dialect: str, table: Table) -> Select[Any]:
+    return select(table.c.digest, table.c.id, table.c.used).where(is_among(dialect, table.c.digest, "keys"))
+
+
 def _known_ids(connection: Connection, table: Table, keys: Iterable[bytes], day: int) -> dict[bytes, int]:
-    """Digest -> number, of rows that exist; from now on they are in use."""
-    found: dict[bytes, int] = {}
-    for chunk in chunks(sorted(keys)):
-        query = select(table.c.digest, table.c.id, table.c.used).where(table.c.digest.in_(chunk))
-        rows = [(bytes(key), number, used) for key, number, used in connection.execute(query)]
+    """Digest -> number, of rows that exist; from now on they are in use.
+
+    They stay for some days, so on the same day nobody has to ask for them again.
+    """
+    memory = remembered(connection, table.name, day)
+    found = {key: memory[key] for key in keys if key in memory}
+    query = _by_digest(connection.dialect.name, table)
+    for chunk in chunks(sorted(key for key in keys if key not in found)):
+        rows = [(bytes(key), number, used) for key, number, used in connection.execute(query, {"keys": chunk}).all()]
         old = sorted(number for _, number, used in rows if used < day)
         if old:
             connection.execute(update(table).where(table.c.id.in_(old)).values(used=day))
             # What was removed before the update could hold on to it is missing.
             kept = set(connection.scalars(select(table.c.id).where(table.c.id.in_(old), table.c.used >= day)))
             rows = [row for row in rows if row[2] >= day or row[1] in kept]
-        found.update((key, number) for key, number, _ in rows)
+        asked = {key: number for key, number, _ in rows}
+        memory.update(asked)
+        found.update(asked)
     return found
-
-
-def _insert_missing(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows, except those that exist by now."""
-    dialect = connection.dialect.name
-    statement: Any
-    if dialect == "mysql":
-        statement = mysql.insert(table).prefix_with("IGNORE")
-    elif dialect == "postgresql":
-        statement = postgresql.insert(table).on_conflict_do_nothing()
-    else:
-        statement = sqlite.insert(table).on_conflict_do_nothing()
-    connection.execute(statement, list(rows))
 
 
 def toggle_expired(connection: Connection, hostname: str, now: int) -> bool | None:

@@ -1,38 +1,45 @@
-"""Statements that each kind of database spells in its own way."""
+"""Statements that each kind of database spells in its own way.
+
+All take any number of rows. PostgreSQL gets them as one array for each column, so that it is one statement, always the
+same one, which it has to understand only once; a row of parameters each would be a message or a long text each.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Column, ColumnElement, Connection, Executable, String, Table, Text, any_, bindparam, func, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 #: What MySQL says if there is a row with the same key.
 _DUPLICATE_NUMBER = 1062
 
+Rows = Sequence[Mapping[str, Any]]
 
-def insert_or_update(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Have the rows with these primary keys hold these values; other columns stay as they are. The rows, which have
-    the same columns and of which there is at least one, are locked until the end of the transaction."""
-    columns = [column for column in table.columns if column.name in rows[0]]
-    values = [column.name for column in columns if not column.primary_key]
-    given: list[dict[str, Any]] = [dict(row) for row in rows]
-    if connection.dialect.name == "mysql":
-        replacing = mysql.insert(table)
-        connection.execute(
-            replacing.on_duplicate_key_update({name: replacing.inserted[name] for name in values}), given
-        )
-        return
-    insert = _insert(connection, table)
-    keys = [column for column in columns if column.primary_key]
-    upsert = insert.on_conflict_do_update(index_elements=keys, set_={name: insert.excluded[name] for name in values})
-    if connection.dialect.name == "postgresql" and len(given) > 1:
-        # What returns something goes to the server as one statement, and not as many.
-        connection.execute(upsert.returning(keys[0]), given)
+
+def insert_or_update(connection: Connection, table: Table, rows: Rows) -> None:
+    """Have the rows with these primary keys hold these values; other columns stay as they are. The rows, of which there
+    is at least one and no two with the same key, have the same columns and are locked until the end of the
+    transaction."""
+    _insert(connection, table, rows, updates=True)
+
+
+def insert_missing(connection: Connection, table: Table, rows: Rows) -> None:
+    """Add rows, except those that exist by now. They have the same columns, and there is at least one."""
+    _insert(connection, table, rows, updates=False)
+
+
+def _insert(connection: Connection, table: Table, rows: Rows, *, updates: bool) -> None:
+    names = tuple(column.name for column in table.columns if column.name in rows[0])
+    dialect = connection.dialect.name
+    statement = _statement(dialect, table, names, updates)
+    if dialect == "postgresql":
+        connection.execute(statement, {_array(name): [row[name] for row in rows] for name in names})
     else:
-        connection.execute(upsert, given)
+        connection.execute(statement, [dict(row) for row in rows])
 
 
 def insert_if_missing(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
@@ -46,9 +53,46 @@ def insert_if_missing(connection: Connection, table: Table, values: Mapping[str,
             # Only the statement is undone. INSERT IGNORE would cut what is too long as well.
             return False
         return True
-    insert = _insert(connection, table).values(dict(values)).on_conflict_do_nothing()
-    return connection.execute(insert).rowcount > 0
+    insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return connection.execute(insert.values(dict(values)).on_conflict_do_nothing()).rowcount > 0
 
 
-def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+def is_among(dialect: str, column: Column[Any], parameter: str) -> ColumnElement[bool]:
+    """The condition that a column has one of the values in a list, which is the parameter of that name."""
+    if dialect == "postgresql":
+        return column == any_(bindparam(parameter, type_=_array_type(column)))
+    return column.in_(bindparam(parameter, expanding=True))
+
+
+def _array_type(column: Column[Any]) -> postgresql.ARRAY[Any]:
+    # A text that is converted to a type with a length would be cut off without a word.
+    return postgresql.ARRAY(Text() if isinstance(column.type, String) else column.type)
+
+
+def _array(name: str) -> str:
+    """The name of the parameter with the values of a column."""
+    return f"all_{name}"
+
+
+@cache
+def _statement(dialect: str, table: Table, names: tuple[str, ...], updates: bool) -> Executable:
+    columns = [table.c[name] for name in names]
+    keys = [column for column in columns if column.primary_key]
+    values = [column.name for column in columns if not column.primary_key]
+    if dialect == "mysql":
+        statement = mysql.insert(table)
+        if not updates:
+            # INSERT IGNORE would cut what is too long as well.
+            return statement.on_duplicate_key_update({names[0]: table.c[names[0]]})
+        return statement.on_duplicate_key_update({name: statement.inserted[name] for name in values})
+    if dialect == "postgresql":
+        arrays = (bindparam(_array(column.name), type_=_array_type(column)) for column in columns)
+        given = func.unnest(*arrays).table_valued(*names).render_derived()
+        insert: Any = postgresql.insert(table).from_select(names, select(given))
+    else:
+        insert = sqlite.insert(table).values({name: bindparam(name) for name in names})
+    if not updates:
+        return insert.on_conflict_do_nothing()  # type: ignore[no-any-return]
+    return insert.on_conflict_do_update(  # type: ignore[no-any-return]
+        index_elements=keys, set_={name: insert.excluded[name] for name in values}
+    )

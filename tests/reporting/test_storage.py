@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, func, select
 
+from geventcore.errors import StorageError
+from geventcore.reporting.delivery import DatabaseSink
 from geventcore.storage import migration
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
-from geventcore.storage.report_model import EntryKind, Interaction
+from geventcore.storage.report_model import EntryKind, EntryState, Interaction
 from geventcore.storage.report_purging import KEPT_DAYS, Progress, Purge, purge
 from geventcore.storage.report_queries import (
     Which,
@@ -26,6 +29,7 @@ from geventcore.storage.report_queries import (
 )
 from geventcore.storage.report_tables import CIRCUMSTANCES, ENTRY_STATE, FINDINGS, INTERACTION, MEMBERSHIP
 from geventcore.storage.report_writing import Stored, store_interactions, today, toggle_expired
+from tests.storage.test_database import behind_a_gate
 from tests.support.concurrent_calls import at_once
 from tests.support.uploads import START, report
 
@@ -55,8 +59,6 @@ def store(database: Database, *interactions: Interaction, day: int | None = None
 
 
 def rows(database: Database, table: object) -> int:
-    from sqlalchemy import func, select
-
     return database.read(lambda connection: connection.scalar(select(func.count()).select_from(table)) or 0)  # type: ignore[arg-type]
 
 
@@ -111,6 +113,71 @@ def test_many_at_the_same_time(database: Database) -> None:
     assert results == [[Stored.NEW]] * 42
     assert rows(database, INTERACTION) == 42
     assert rows(database, ENTRY_STATE) == 5
+
+
+def test_two_servers_that_store_the_same_at_the_same_time(database: Database) -> None:
+    """Each in an order of its own, and everything is new to both."""
+    other = Database.open(database.config)
+
+    def entries(number: int) -> str:
+        return "".join(f'<Path name="/{number}/{index}"/>' for index in range(10))
+
+    def one(server: Database, hosts: str, numbers: Iterable[int]) -> list[Stored]:
+        outcomes = []
+        for number in numbers:
+            outcomes += store(server, *(report(host, number, bad=entries(number)) for host in hosts))
+        return outcomes
+
+    results = at_once([lambda: one(database, "abc", range(12)), lambda: one(other, "fed", range(11, -1, -1))])
+    assert results == [[Stored.NEW] * 36] * 2
+    assert rows(database, INTERACTION) == 72
+    assert rows(database, FINDINGS) == 12
+    assert rows(database, ENTRY_STATE) == 120
+    for host in "af":
+        found = other.read(lambda connection, host=host: last_interaction(connection, host))  # type: ignore[misc]
+        assert found is not None
+        assert len(found.entries) == 10
+    assert database.statistics().failures == other.statistics().failures == 0
+    other.close()
+
+
+def test_what_was_undone_is_not_taken_for_stored(database: Database) -> None:
+    """The second report has nothing that the first one did not have, which was not stored in the end."""
+
+    def fail(connection: Connection) -> None:
+        store_interactions(connection, [report("a", bad=BAD)])
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError):
+        database.write(fail)
+    store(database, report("b", bad=BAD))
+    # The same of a part of a transaction.
+    results = behind_a_gate(
+        database,
+        [
+            lambda connection: store_interactions(connection, [report("c", bad=OTHER)]) and fail(connection),
+            lambda connection: store_interactions(connection, [report("d", bad=OTHER)]),
+        ],
+    )
+    assert isinstance(results[0], LookupError)
+    assert results[1] == [Stored.NEW]
+    for host, name in (("b", "/etc/motd"), ("d", "sshd")):
+        found = database.read(lambda connection, host=host: last_interaction(connection, host))  # type: ignore[misc]
+        assert found is not None
+        assert [state.name for _, state in found.entries] == [name]
+    assert set(last(database)) == {"b", "d"}
+
+
+def test_a_report_that_cannot_be_stored_harms_nobody_in_its_batch(database: Database) -> None:
+    reports = [report(f"h{number:02}", bad=BAD) for number in range(40)]
+    # No column has room for the one, and the other is no text; both stand for whatever a driver may not like.
+    reports[7] = dataclasses.replace(reports[7], timestamp=2**70)
+    reports[30] = dataclasses.replace(reports[30], entries=((EntryKind.BAD, EntryState("Path", "/\ud800")),))
+    errors = DatabaseSink(lambda: database).store(reports)
+    assert [number for number, error in enumerate(errors) if error is not None] == [7, 30]
+    assert all(isinstance(error, StorageError) for error in (errors[7], errors[30]))
+    assert set(last(database)) == {f"h{number:02}" for number in range(40)} - {"h07", "h30"}
+    assert database.statistics().commits <= 20
 
 
 def test_more_than_fits_into_a_statement(database: Database) -> None:
@@ -200,6 +267,13 @@ def test_what_is_used_again_stays(database: Database) -> None:
     found = database.read(lambda connection: last_interaction(connection, "a"))
     assert found is not None
     assert [state.name for _, state in found.entries] == ["/etc/motd"]
+
+
+def test_what_is_used_on_another_day_is_marked_anew(database: Database) -> None:
+    for day in (20_000, 20_003):
+        store(database, report("a", day, bad=BAD), day=day)
+        for table in (MEMBERSHIP, CIRCUMSTANCES, FINDINGS):
+            assert database.read(lambda connection, table=table: connection.scalar(select(table.c.used))) == day  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -50,18 +51,18 @@ class Gate:
         self._thread.join(PATIENCE)
 
 
-def behind_a_gate(database: Database, calls: list[Callable[[Connection], Any]]) -> list[Any]:
-    """The results of writes that share one transaction; failures are results, too."""
-    return writes_behind_a_gate(database, [lambda call=call: database.write(call) for call in calls])  # type: ignore[misc]
+def behind_a_gate(database: Database, calls: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+    """The results of functions that write in one transaction; failures are results, too."""
+    return writes_behind_a_gate(database, [partial(database.write, call) for call in calls])
 
 
-def writes_behind_a_gate(database: Database, writes: list[Callable[[], Any]]) -> list[Any]:
-    """The same of what calls `database.write` by itself."""
+def writes_behind_a_gate(database: Database, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """The same of what calls `database.write` or `write_item` by itself."""
     gate = Gate(database)
-    with ThreadPoolExecutor(len(writes)) as executor:
+    with ThreadPoolExecutor(len(calls)) as executor:
         futures = []
-        for number, write in enumerate(writes, 1):
-            futures.append(executor.submit(write))
+        for number, call in enumerate(calls, 1):
+            futures.append(executor.submit(call))
             wait_until(lambda count=number: len(database._group._waiting) == count, "the write waits in line")  # type: ignore[misc]
         gate.open()
         return [future.exception(PATIENCE) or future.result() for future in futures]
@@ -97,6 +98,49 @@ def test_a_failure_is_private(database: Database) -> None:
     assert results[5] == "c"
     assert database.statistics().commits - before == 2, "the gate's, and one for all"
     assert database.read(client_names) == ["a", "b", "c", "first"]
+
+
+def test_items_that_wait_together_are_stored_by_one_call(database: Database) -> None:
+    calls: list[list[str]] = []
+
+    def add_all(connection: Connection, names: Sequence[str]) -> list[str]:
+        calls.append(list(names))
+        return [adds(name)(connection) for name in names]
+
+    names = [f"h{number:02}" for number in range(30)]
+    found = writes_behind_a_gate(
+        database,
+        [
+            *(partial(database.write_item, add_all, name) for name in names[:20]),
+            partial(database.write, adds("another")),
+            *(partial(database.write_item, add_all, name) for name in names[20:]),
+        ],
+    )
+    assert found == [*names[:20], "another", *names[20:]]
+    assert calls == [names]
+    assert database.read(client_names) == ["another", *names]
+
+
+def test_an_item_that_fails_is_found_with_few_calls_and_undoes_nothing_of_others(database: Database) -> None:
+    calls = 0
+
+    def add_all(connection: Connection, names: Sequence[str]) -> list[str]:
+        nonlocal calls
+        calls += 1
+        added = [adds(name)(connection) for name in names]
+        if "h20" in names:
+            raise LookupError("h20")
+        return added
+
+    database.write(adds("h41"))
+    names = [f"h{number:02}" for number in range(64)]
+    before = database.statistics().commits
+    results = writes_behind_a_gate(database, [partial(database.write_item, add_all, name) for name in names])
+    failed = {name: type(result) for name, result in zip(names, results, strict=True) if result != name}
+    assert failed == {"h20": LookupError, "h41": StorageError}
+    assert database.read(client_names) == sorted({*names} - {"h20"})
+    assert database.statistics().commits - before == 2, "the gate's, and one for all"
+    assert calls <= 25
 
 
 def test_a_failure_alone_stores_nothing_and_harms_nobody(database: Database) -> None:

@@ -403,7 +403,7 @@ def test_what_is_here_already_is_not_replaced_by_what_is_older(
 ) -> None:
     from geventcore.storage.clients import add_client
     from geventcore.storage.migration import upgrade
-    from geventcore.storage.probes import replace_probes
+    from geventcore.storage.probes import ProbeUpload, replace_probes
     from geventcore.storage.report_writing import toggle_expired
 
     upgrade(target)
@@ -411,7 +411,7 @@ def test_what_is_here_already_is_not_replaced_by_what_is_older(
     now = datetime.now(timezone.utc)
     old_file.execute("UPDATE Server_probesdatamodel SET timestamp = '2014-03-01 13:00:00'")
     database.write(lambda connection: add_client(connection, StoredClient(ALPHA, version="1.4.0")))
-    database.write(lambda connection: replace_probes(connection, ALPHA, ["new"], {"arch": "new"}, now))
+    database.write(lambda connection: replace_probes(connection, [ProbeUpload(ALPHA, ["new"], {"arch": "new"}, now)]))
     run(old_file.where)
     assert database.read(all_clients)[0] == StoredClient(ALPHA, version="1.4.0")
     assert database.read(lambda connection: get_probes(connection, ALPHA)) == (("new",), {"arch": "new"})

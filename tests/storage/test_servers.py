@@ -229,3 +229,17 @@ def test_tables_are_in_the_schema_that_is_set(postgresql: PostgreSQL) -> None:
     assert database.read(client_names) == ["a"]
     database.close()
     assert postgresql.execute('SELECT hostname FROM "site data".geventcore_client', config.name) == [("a",)]
+
+
+def test_what_writes_is_planned_for_tables_as_they_are_now(
+    postgresql: PostgreSQL, open_database: Callable[..., Database]
+) -> None:
+    config = postgresql.own_config(timeout=TIMEOUT)
+    migration.upgrade(config)
+    database = open_database(config)
+    for number in range(10):
+        database.write(adds(f"h{number}"))
+        database.check()
+    query = text("SELECT count(*) FROM pg_prepared_statements")
+    assert database.write(lambda connection: connection.execute(query).scalar()) == 0
+    assert database.read(lambda connection: connection.execute(query).scalar()) != 0

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import pytest
@@ -33,8 +34,9 @@ from geventcore.plugins.probes.store import ClientProbes
 from geventcore.storage import options
 from geventcore.storage.clients import StoredClient, add_client, all_clients, update_client
 from geventcore.storage.config import DatabaseConfig
-from geventcore.storage.probes import StoredProbes, get_probes, replace_probes
+from geventcore.storage.probes import ProbeUpload, StoredProbes, get_probes, replace_probes
 from geventcore.storage.schema import PROBE_UPLOAD
+from tests.storage.test_database import writes_behind_a_gate
 from tests.storage.test_migration import set_version
 from tests.support.concurrent_calls import at_once
 from tests.support.plugin_context import SmallServer, small_server, write_files
@@ -109,7 +111,7 @@ def upload(server: SmallServer, client: str, **results: str) -> None:
 
 def test_an_upload_replaces_the_one_before(database: Any) -> None:
     def store(groups: list[str], **data: str) -> StoredProbes:
-        database.write(lambda connection: replace_probes(connection, "h", groups, data, NOW))
+        database.write(lambda connection: replace_probes(connection, [ProbeUpload("h", groups, data, NOW)]))
         found: StoredProbes = database.read(lambda connection: get_probes(connection, "h"))
         return found
 
@@ -122,10 +124,44 @@ def test_an_upload_replaces_the_one_before(database: Any) -> None:
     assert [tuple(row) for row in rows] == [("h", NOW)]
 
 
+def test_uploads_of_many_clients_at_once_are_those_of_each(database: Any) -> None:
+    def store(*uploads: ProbeUpload) -> list[StoredProbes]:
+        database.write(lambda connection: replace_probes(connection, uploads))
+        return [
+            database.read(lambda connection, name=name: get_probes(connection, name))  # type: ignore[misc]
+            for name in ("a", "b", "c")
+        ]
+
+    first = store(ProbeUpload("b", ["x", "y"], {"p": "b1", "q": "b2"}, NOW), ProbeUpload("a", ["x"], {"p": "a1"}, NOW))
+    assert first == [(("x",), {"p": "a1"}), (("x", "y"), {"p": "b1", "q": "b2"}), ((), {})]
+    second = store(
+        ProbeUpload("c", [], {"r": "c1"}, NOW),
+        ProbeUpload("a", [], {"p": "a1", "q": "a2"}, NOW),
+        ProbeUpload("b", ["y"], {"q": "b3"}, NOW),
+        ProbeUpload("c", ["z"], {"s": "later"}, NOW),
+    )
+    assert second == [((), {"p": "a1", "q": "a2"}), (("y",), {"q": "b3"}), (("z",), {"s": "later"})]
+
+
+def test_a_name_that_a_column_has_no_room_for_is_refused_and_not_cut_off(database: Any) -> None:
+    long = "p" * 300
+    results = writes_behind_a_gate(
+        database,
+        [
+            partial(database.write_item, replace_probes, ProbeUpload(name, [], {probe: "x"}, NOW))
+            for name, probe in (("a", "p"), ("b", long), ("c", "p"))
+        ],
+    )
+    known = [database.read(lambda connection, name=name: get_probes(connection, name)).data for name in "abc"]  # type: ignore[misc]
+    # SQLite has room for everything.
+    assert isinstance(results[1], NoneType if database.config.is_file else StorageError)
+    assert known == [{"p": "x"}, {long: "x"} if database.config.is_file else {}, {"p": "x"}]
+
+
 @pytest.mark.parametrize("size", [5, 20])
 def test_large_results_are_stored_or_refused_and_hold_up_nobody(database: Any, size: int) -> None:
     text = "'" * (size << 20)
-    store = partial(replace_probes, hostname="h", groups=[], data={"p": text}, timestamp=NOW)
+    store = partial(replace_probes, uploads=[ProbeUpload("h", [], {"p": text}, NOW)])
     if database.config.engine == "mysql" and size > 10:
         # The server takes 16 MB, and quotes need twice their room.
         with pytest.raises(StorageError, match="max_allowed_packet is 16777216") as caught:

@@ -20,7 +20,7 @@ ROWS = (
     ("specfiles", "reporting"),
     ("plugin",),
     ("wire", "tls", "filemonitor", "storage", "templating", "crypt"),
-    ("options", "cache", "metrics"),
+    ("options", "cache", "metrics", "group_commit"),
     ("errors", "log"),
 )
 #: Type annotations may look up: they are not imported when the program runs. Everything else may not.

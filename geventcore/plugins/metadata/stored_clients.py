@@ -121,7 +121,7 @@ class _Rows:
     def change(self, names: Sequence[str], function: Callable[[Connection], T]) -> T:
         """Change rows; `names` are those under which the client's metadata may be cached."""
         try:
-            return self._context.change_clients(names, function)
+            return self._context.change_clients(names, lambda connection, _: [function(connection)], None)
         except StorageError as err:
             raise MetadataUnavailable(f"the client list cannot be changed: {err}") from err
 

@@ -33,10 +33,8 @@ class DatabaseProbeStore:
         groups = list(dict.fromkeys(map(replace_illegal, probes.groups)))
         # Plain texts: a driver need not know what to do with a class derived from them.
         data = {replace_illegal(name): str(replace_illegal(text)) for name, text in probes.data.items()}
-        now = datetime.now(timezone.utc)
+        upload = rows.ProbeUpload(hostname, groups, data, datetime.now(timezone.utc))
         try:
-            self._context.change_clients(
-                [hostname], lambda connection: rows.replace_probes(connection, hostname, groups, data, now)
-            )
+            self._context.change_clients([hostname], rows.replace_probes, upload)
         except StorageError as err:
             raise PluginExecutionError(f"the probe data of {hostname} cannot be stored: {err}") from err

@@ -1,0 +1,60 @@
+"""What can be done for a report before it is stored, so that no transaction has to wait for it: the digests by which
+everything in it is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from geventcore.storage.report_encoding import digest, pack_stamps, state_digest
+from geventcore.storage.report_model import EntryKind, EntryState, Interaction
+
+#: How many digests are kept of what clients belong to, and of circumstances: those of most reports.
+KEPT = 1024
+
+_kept_digest = lru_cache(KEPT)(digest)
+
+
+@dataclass(frozen=True)
+class PreparedReport:
+    """A report and what it is found by.
+
+    Attributes:
+        interaction: the report.
+        stamps, stamp_names: when the phases of the run ended, packed in the order of their names, and these.
+        states: digest -> state of each entry.
+        kinds: the digests of the entries of each kind.
+        findings, membership, circumstances: digests of what the tables of these names have of it.
+    """
+
+    interaction: Interaction
+    stamps: bytes
+    stamp_names: tuple[str, ...]
+    states: dict[bytes, EntryState]
+    kinds: dict[EntryKind, list[bytes]]
+    findings: bytes
+    membership: bytes
+    circumstances: bytes
+
+
+def prepare(interaction: Interaction) -> PreparedReport:
+    """Find out by what a report is found."""
+    states: dict[bytes, EntryState] = {}
+    kinds: dict[EntryKind, list[bytes]] = {}
+    for kind, state in interaction.entries:
+        key = state_digest(state)
+        states[key] = state
+        kinds.setdefault(kind, []).append(key)
+    listed = [[kind.value, sorted(key.hex() for key in keys)] for kind, keys in sorted(kinds.items())]
+    stamps = sorted(interaction.stamps)
+    names = tuple(name for name, _ in stamps)
+    return PreparedReport(
+        interaction,
+        pack_stamps([at for _, at in stamps]),
+        names,
+        states,
+        kinds,
+        digest(interaction.state, interaction.total, interaction.good, listed),
+        _kept_digest(interaction.profile, interaction.version, interaction.groups, interaction.bundles),
+        _kept_digest(interaction.server, interaction.revision, interaction.dry_run, interaction.only_important, names),
+    )
