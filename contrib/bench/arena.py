@@ -84,6 +84,11 @@ class Arena:
         self._authority = CertificateFiles(directory / "certificates")
         self._certificate = self._authority.server()
 
+    @property
+    def ca(self) -> Path:
+        """The CA certificate that the servers' is checked with."""
+        return self._authority.ca
+
     @contextmanager
     def serving(self, contestant: Contestant) -> Iterator[ServerProcess]:
         """A server, started afresh on a fresh copy of the repository, until the end of the `with` block.

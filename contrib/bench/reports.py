@@ -1,4 +1,4 @@
-"""What reports cost: bytes in the database, time to store one as the table grows, and what shared commits bring.
+"""What reports cost: bytes in the database, and time to store one as the table grows.
 
 ``python -m contrib.bench.reports`` fills a SQLite database in a temporary directory, or with ``--postgresql`` a schema
 of a PostgreSQL database that is made for this in a cluster of its own, which needs the server's programs. Rows are made
@@ -13,7 +13,6 @@ import contextlib
 import os
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,6 @@ from sqlalchemy import text
 
 from geventcore.core.methods import parse_upload
 from geventcore.plugin.client_metadata import ClientMetadata
-from geventcore.reporting.batching import Batcher
 from geventcore.reporting.parsing import parse_interaction
 from geventcore.storage import migration
 from geventcore.storage.config import DatabaseConfig
@@ -146,38 +144,6 @@ def rows(database: Database) -> int:
     return int(database.read(lambda connection: connection.execute(query).scalar()) or 0)
 
 
-def rate(database: Database, run: int, concurrency: int, seconds: float, shared: bool) -> float:
-    """Reports per second that so many threads store, each waiting until its report is durable."""
-    stored = [0] * concurrency
-    alone = threading.Lock()
-    deadline = time.monotonic() + seconds
-
-    def commit(items: list[Interaction]) -> list[Exception | None]:
-        database.write(lambda connection: store_interactions(connection, items))
-        return [None] * len(items)
-
-    batcher: Batcher[Interaction] = Batcher(commit, BATCH)
-
-    def work(host: int) -> None:
-        number = run
-        while time.monotonic() < deadline:
-            report = interaction(host, number)
-            if shared:
-                batcher.put(report)
-            else:
-                with alone:
-                    commit([report])
-            stored[host] += 1
-            number += 1
-
-    threads = [threading.Thread(target=work, args=(host,)) for host in range(concurrency)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(stored) / seconds
-
-
 def parsing_cost() -> tuple[int, float, float]:
     """Bytes of an upload with 400 good entries, and milliseconds of processor time to parse its XML and to read it."""
     entries = "".join(
@@ -225,7 +191,6 @@ def main() -> None:
     parser.add_argument("--postgresql", action="store_true", help="PostgreSQL instead of SQLite")
     parser.add_argument("--hosts", type=int, default=500)
     parser.add_argument("--reports", type=int, default=1_000_000, help="how large the table becomes")
-    parser.add_argument("--seconds", type=float, default=4.0, help="for each rate")
     arguments = parser.parse_args()
     length, parsing, reading = parsing_cost()
     print(f"an upload of {length / 1000:.0f} KB: {parsing:.2f} ms to parse the XML, {reading:.3f} ms to read it")
@@ -233,9 +198,6 @@ def main() -> None:
         tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as directory,
         new_database(arguments.postgresql, Path(directory)) as database,
     ):
-        for shared in (False, True):
-            found = rate(database, 1_000_000, 64, arguments.seconds, shared)
-            print(f"64 at once, {'shared commits' if shared else 'one commit each'}: {found:.0f} reports/s")
         hosts, count = arguments.hosts, 20 * arguments.hosts
         wall, processor = fill(database, hosts, 0, count)
         print(f"storing into {count} reports: {wall:.2f} ms each, {processor:.2f} ms of them processor time")
