@@ -82,6 +82,18 @@ class MetadataUnavailable(MetadataRuntimeError):
     """Nothing is known of any client just now; whoever calls may try again."""
 
 
+def is_outage(err: BaseException | None) -> bool:
+    """Whether an error comes from a database that cannot be used just now.
+
+    That it cannot is logged when it begins: what fails because of it meanwhile is no news.
+    """
+    while err is not None:
+        if isinstance(err, DatabaseUnavailable):
+            return True
+        err = err.__cause__
+    return False
+
+
 class RepositoryError(GeventcoreError):
     """A repository file cannot be used; the text names the file and, where known, the line."""
 

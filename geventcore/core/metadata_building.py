@@ -20,6 +20,7 @@ from geventcore.metrics.definitions import CACHE_REQUESTS
 from geventcore.metrics.timings import Timings
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup
 from geventcore.plugin.interfaces import Connector, MetadataSource
+from geventcore.recollection import recollection
 from geventcore.render.guard import log_failure, measured, plugin_name
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,9 @@ class MetadataService:
                 return cached
         expirations = self._expirations
         metadata = build_metadata(hostname, self._source(), self._connectors(), self._timings, self._statistics_name)
-        if caching and expirations == self._expirations:
+        remembered = recollection()
+        is_current = remembered is None or not remembered.was_used
+        if caching and is_current and expirations == self._expirations:
             # Whatever was expired while this was built may have been part of it.
             self.cache.put(metadata, CACHE_TAG, hostname)
         return metadata

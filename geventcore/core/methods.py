@@ -189,7 +189,7 @@ class CoreMethods:
         with core.lock.shared(), looking():
             return XMLText(write_configuration(core, self._metadata_of(client)))
 
-    @exposed("RecvStats")
+    @exposed("RecvStats", may_wait=True)
     def receive_statistics(self, address: Address, statistics: str) -> bool:
         """Take the report of a run, a document with a ``Statistics`` element. Returns true if it is stored."""
         core = self._core

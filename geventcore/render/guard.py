@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from geventcore.errors import GeventcoreError
+from geventcore.errors import GeventcoreError, is_outage
 from geventcore.metrics.definitions import PLUGIN_FAILURES, count_plugin_call
 from geventcore.plugin.client_metadata import ClientMetadata
 
@@ -30,11 +30,16 @@ def measured(plugin: object, hook: str) -> Iterator[None]:
 
 
 def log_failure(plugin: object, hook: str, metadata: ClientMetadata | None, err: Exception) -> None:
-    """Log what a plugin raised: one line for errors that are raised on purpose, a traceback for others."""
+    """Log what a plugin raised: one line for errors that are raised on purpose, a traceback for others.
+
+    What fails in an outage of the database is only counted.
+    """
     name = plugin_name(plugin)
     PLUGIN_FAILURES.inc(name, hook)
     client = f" for {metadata.hostname}" if metadata is not None else ""
-    if isinstance(err, GeventcoreError):
+    if is_outage(err):
+        log.debug("%s.%s failed%s: %s", name, hook, client, err)
+    elif isinstance(err, GeventcoreError):
         log.error("%s.%s failed%s: %s", name, hook, client, err)
     else:
         log.error("%s.%s failed%s: %s: %s", name, hook, client, type(err).__name__, err, exc_info=err)

@@ -20,10 +20,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from geventcore.errors import RequestError
+from geventcore.errors import RequestError, is_outage
 from geventcore.metrics.definitions import PHASE_SECONDS
 from geventcore.rpc.peer import Peer
-from geventcore.rpc.service import MINIMUM_GZIP_BYTES, Response, Service, refusal
+from geventcore.rpc.service import MINIMUM_GZIP_BYTES, NOT_LET_IN, Response, Service, refusal
 from geventcore.wire import http1, xmlrpc
 
 log = logging.getLogger(__name__)
@@ -125,6 +125,7 @@ class Conversation:
         self._may_continue = may_continue
         self._parser = http1.RequestParser(limits)
         self._head: http1.RequestHead | None = None
+        self._admission = NOT_LET_IN
         self._steps: list[Step] = []
         self._is_unused = True
         self._is_writing = False
@@ -212,13 +213,15 @@ class Conversation:
         status = 401
         self._clock.begin_anew()
         try:
-            is_let_in = head is not None and self._service.authenticate(head.get("authorization"), self._peer)
+            credentials = head.get("authorization") if head is not None else None
+            self._admission = self._service.authenticate(credentials, self._peer)
         except RequestError as err:
-            log.error("%s: it cannot be found out who calls: %s", self._peer, err)
-            is_let_in, status = False, err.status
+            level = logging.DEBUG if is_outage(err) else logging.ERROR
+            log.log(level, "%s: it cannot be found out who calls: %s", self._peer, err)
+            self._admission, status = NOT_LET_IN, err.status
         self._clock.end("authenticate")
         self._clock.begin()
-        if head is None or not is_let_in:
+        if head is None or not self._admission.is_let_in:
             self.left_unread = True
             self._respond(refusal(status), keep_alive=False)
         elif head.expect_continue:
@@ -227,7 +230,7 @@ class Conversation:
     def _answer(self, body: bytes) -> None:
         self._clock.end("turn")
         self._clock.begin()
-        response = self._service.answer(body, self._peer)
+        response = self._service.answer(body, self._peer, self._admission)
         self._clock.end("dispatch")
         self._respond(response, keep_alive=True)
 

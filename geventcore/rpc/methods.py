@@ -17,6 +17,7 @@ from geventcore.errors import FAULT_OTHER, FAULT_UNKNOWN_METHOD, RPCError
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _MARK = "_exposed_as"
+_MARK_OF_WAITING = "_may_wait"
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ class XMLText:
     data: bytes
 
 
-def exposed(name: str) -> Callable[[FunctionT], FunctionT]:
-    """Mark a method as callable over XML-RPC under `name`."""
+def exposed(name: str, *, may_wait: bool = False) -> Callable[[FunctionT], FunctionT]:
+    """Mark a method as callable over XML-RPC under `name`; `may_wait` as for `Method`."""
 
     def mark(function: FunctionT) -> FunctionT:
         setattr(function, _MARK, name)
+        setattr(function, _MARK_OF_WAITING, may_wait)
         return function
 
     return mark
@@ -44,11 +46,14 @@ class Method:
         name: as it is called over the wire.
         function: called with the arguments of the call, after the caller's address if `with_address`.
         with_address: whether the caller's address is the first argument.
+        may_wait: whether what the caller brings is kept while the database is gone, so that it is enough to know from
+            memory who calls.
     """
 
     name: str
     function: Callable[..., Any]
     with_address: bool
+    may_wait: bool = False
 
     @property
     def help(self) -> str:
@@ -102,9 +107,11 @@ def exposed_methods(owner: object) -> list[Method]:
     """The methods of an object that are marked with `exposed`, sorted by name."""
     found = []
     for attribute in dir(type(owner)):
-        name = getattr(getattr(type(owner), attribute), _MARK, None)
+        function = getattr(type(owner), attribute)
+        name = getattr(function, _MARK, None)
         if name is not None:
-            found.append(Method(name, getattr(owner, attribute), with_address=True))
+            may_wait = getattr(function, _MARK_OF_WAITING)
+            found.append(Method(name, getattr(owner, attribute), with_address=True, may_wait=may_wait))
     return sorted(found, key=lambda method: method.name)
 
 
@@ -135,6 +142,11 @@ class MethodTable:
         if method is None:
             raise RPCError(FAULT_UNKNOWN_METHOD, f"Method {name} is not supported")
         return method
+
+    def may_wait(self, name: str) -> bool:
+        """Whether a method is one that exists and may wait; see `Method`."""
+        method = self._methods.get(name)
+        return method is not None and method.may_wait
 
     def call(self, name: str, address: tuple[Any, ...], arguments: tuple[Any, ...]) -> Any:
         """Call a method; `RPCError` if it does not exist or the arguments do not fit, else whatever it raises."""

@@ -9,12 +9,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from geventcore.errors import FAULT_OTHER, MetadataError, MetadataUnavailable, RequestError, RPCError
+from geventcore.errors import (
+    FAULT_CRITICAL,
+    FAULT_OTHER,
+    MetadataError,
+    MetadataUnavailable,
+    RequestError,
+    RPCError,
+    is_outage,
+)
 from geventcore.metrics.definitions import METHOD_SECONDS, REQUESTS
 from geventcore.metrics.timings import Timings
+from geventcore.recollection import recollecting
 from geventcore.rpc.access import AccessControl
 from geventcore.rpc.methods import MethodTable, XMLText
 from geventcore.rpc.peer import Peer
@@ -54,6 +64,23 @@ class Response:
     content_type: str = "text/xml"
     headers: tuple[tuple[str, str], ...] = ()
 
+
+@dataclass(frozen=True)
+class Admission:
+    """Whether a request may be read on.
+
+    Attributes:
+        is_let_in: whether it may.
+        confirm: tells whether the caller is let in by what the database says, if that was decided from memory; raises
+            `MetadataUnavailable` if the database cannot be asked.
+    """
+
+    is_let_in: bool
+    confirm: Callable[[], bool] | None = None
+
+
+LET_IN = Admission(True)
+NOT_LET_IN = Admission(False)
 
 REASONS = {
     400: "Bad Request",
@@ -104,36 +131,76 @@ class Service:
         self._timings = timings
         self._offload = offload
 
-    def authenticate(self, authorization: str | None, peer: Peer) -> bool:
+    def authenticate(self, authorization: str | None, peer: Peer) -> Admission:
         """Whether a request with this ``Authorization`` header may be read on.
 
-        `RequestError` if that cannot be found out just now.
+        While the database is gone, this is decided by what was known last: what is called, which tells whether that is
+        enough, comes later. `RequestError` if it cannot be found out just now.
         """
         try:
             credentials = basicauth.parse_authorization(authorization)
-            if self._authenticate(peer.identity, credentials.user, credentials.password, peer.address):
-                return True
-            log.warning("%s: user %r is not let in", peer, credentials.user)
+            arguments = (peer.identity, credentials.user, credentials.password, peer.address)
+            with recollecting() as recollection:
+                is_let_in = self._authenticate(*arguments)
+            if not is_let_in:
+                log.warning("%s: user %r is not let in", peer, credentials.user)
+                return NOT_LET_IN
+            if not recollection.was_used:
+                return LET_IN
+            failure = recollection.failure
+
+            def confirm() -> bool:
+                if failure is not None:
+                    # The database was waited for once, and that is enough.
+                    raise MetadataUnavailable(str(failure)) from failure
+                return self._authenticate(*arguments)
+
+            return Admission(True, confirm)
         except RequestError as err:
             log.warning("%s: no usable credentials: %s", peer, err)
         except MetadataUnavailable as err:
             raise RequestError(str(err), status=503) from err
         except Exception as err:  # failing to find out who calls must not let anyone in
             log.error("%s: authentication failed: %s: %s", peer, type(err).__name__, err, exc_info=err)
-        return False
+        return NOT_LET_IN
 
-    def answer(self, body: bytes, peer: Peer) -> Response:
-        """The response to an authenticated request; never raises."""
+    def answer(self, body: bytes, peer: Peer, admission: Admission = LET_IN) -> Response:
+        """The response to a request that was let in; never raises."""
         try:
             call = xmlrpc.parse_call(body) if len(body) < LARGE_BODY else self._offload(xmlrpc.parse_call, body)
         except RequestError as err:
             log.warning("%s: not an XML-RPC call: %s", peer, err)
             return refusal(500)
+        may_wait = self.methods.may_wait(call.method)
+        if admission.confirm is not None and not may_wait:
+            refused = self._confirm(admission.confirm, call.method, peer)
+            if refused is not None:
+                return refused
+        with recollecting() if may_wait else nullcontext():
+            return self._carry_out(call, peer)
+
+    def _confirm(self, confirm: Callable[[], bool], method: str, peer: Peer) -> Response | None:
+        """The response to a caller who was let in from memory, unless the database says the same."""
+        try:
+            if confirm():
+                return None
+        except MetadataUnavailable as err:
+            text = f"Critical failure: it cannot be found out who calls: {err}"
+            log.log(_level(err, logging.ERROR), "%s: %s: %s", peer, method, text)
+            REQUESTS.inc(self._known(method), "fault")
+            return Response(200, xmlrpc.dump_fault(FAULT_CRITICAL, text))
+        except Exception as err:  # failing to find out who calls must not let anyone in
+            log.error("%s: authentication failed: %s: %s", peer, type(err).__name__, err, exc_info=err)
+        log.warning("%s: is not let in after all", peer)
+        return refusal(401, self._known(method))
+
+    def _carry_out(self, call: xmlrpc.Call, peer: Peer) -> Response:
         try:
             allowed = self.access.allows(peer.address, call.method)
         except Exception as err:  # whoever cannot be identified gets no further than here
-            expected = isinstance(err, RPCError | MetadataError)
-            log.error("%s: cannot decide who may call %s: %s", peer, call.method, err, exc_info=not expected)
+            expected = isinstance(err, RPCError | MetadataError) or is_outage(err)
+            level = _level(err, logging.ERROR)
+            log.log(level, "%s: cannot decide who may call %s: %s", peer, call.method, err, exc_info=not expected)
             return refusal(500, self._known(call.method))
         if not allowed:
             log.warning("%s: access to %s denied", peer, call.method)
@@ -158,10 +225,14 @@ class Service:
             with self._timings.measure(call.method):
                 result = self.methods.call(call.method, peer.address, call.params)
         except RPCError as err:
-            log.warning("%s: %s: fault %d: %s", peer, call.method, err.fault_code, err)
+            level = _level(err, logging.WARNING)
+            log.log(level, "%s: %s: fault %d: %s", peer, call.method, err.fault_code, err)
             return "fault", xmlrpc.dump_fault(err.fault_code, str(err))
         except Exception as err:  # the caller gets the text, the log the traceback
-            log.error("%s: %s failed: %s: %s", peer, call.method, type(err).__name__, err, exc_info=err)
+            if is_outage(err):
+                log.debug("%s: %s failed: %s", peer, call.method, err)
+            else:
+                log.error("%s: %s failed: %s: %s", peer, call.method, type(err).__name__, err, exc_info=err)
             return "fault", xmlrpc.dump_fault(_fault_code(err), str(err))
         try:
             if isinstance(result, XMLText):
@@ -173,6 +244,11 @@ class Service:
         except (TypeError, ValueError, OverflowError) as err:
             log.error("%s: the result of %s cannot be sent: %s", peer, call.method, err)
             return "fault", xmlrpc.dump_fault(FAULT_OTHER, f"{type(err).__name__}:{err}")
+
+
+def _level(err: Exception, usual: int) -> int:
+    """The level of a line about a failure: of thousands of calls that fail in an outage, none is news."""
+    return logging.DEBUG if is_outage(err) else usual
 
 
 def _fault_code(err: Exception) -> int:

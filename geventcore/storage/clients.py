@@ -15,9 +15,10 @@ _NAMES = select(CLIENT.c.hostname).order_by(CLIENT.c.hostname)
 _NAMES_BY_ADDRESS = _NAMES.where(CLIENT.c.address == bindparam("address"))
 _NAMES_BY_UUID = _NAMES.where(CLIENT.c.uuid == bindparam("uuid"))
 _ALL = select(CLIENT).order_by(CLIENT.c.hostname)
+_PAGE = _ALL.where(CLIENT.c.hostname > bindparam("after")).limit(bindparam("limit"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredClient:
     """A row; None means that the database says nothing. See the comments of the table's columns."""
 
@@ -42,6 +43,11 @@ def get_client(connection: Connection, hostname: str) -> StoredClient | None:
 def all_clients(connection: Connection) -> list[StoredClient]:
     """All clients, by name."""
     return [_client(row) for row in connection.execute(_ALL)]
+
+
+def page_of_clients(connection: Connection, after: str, limit: int) -> list[StoredClient]:
+    """The first clients, by name, whose names come after one."""
+    return [_client(row) for row in connection.execute(_PAGE, {"after": after, "limit": limit})]
 
 
 def client_names(connection: Connection) -> list[str]:

@@ -17,9 +17,12 @@ from sqlalchemy import select
 
 from geventcore.reporting.spool import Spool
 from geventcore.storage import migration
+from geventcore.storage.clients import StoredClient, add_client
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database, call_directly
 from geventcore.storage.report_encoding import unpack_stamps
+from geventcore.storage.report_model import Interaction
+from geventcore.storage.report_queries import last_interaction
 from geventcore.storage.report_tables import HOST, INTERACTION
 from tests.peers.sites import PLUGINS
 from tests.support.contract_repository import HOSTS
@@ -32,6 +35,8 @@ from tests.support.wire_client import CONNECTION_ERRORS, Client, HTTPStatusError
 CLIENTS = 8
 #: Reports that are acknowledged before the next thing happens.
 ENOUGH = 16
+
+GROUP_OF_PROBES = '<ProbeData><probe-data name="kernel" source="Probes">group:probed</probe-data></ProbeData>'
 
 
 class Senders:
@@ -120,6 +125,14 @@ class Place:
             found.setdefault(host, []).append((min(unpack_stamps(stamps)) - START) // 10_000)
         return {host: sorted(numbers) for host, numbers in found.items()}
 
+    def last(self, host: str) -> Interaction:
+        """What is stored of the last run of a host."""
+        database = Database.open(self.config)
+        found = database.read(lambda connection: last_interaction(connection, host), snapshot=True)
+        database.close()
+        assert found is not None
+        return found
+
 
 @pytest.fixture(params=["sqlite3", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
@@ -160,6 +173,62 @@ def test_every_report_arrives_once(place: Place, tmp_path: Path) -> None:
             wait_until(journal.is_empty, f"the journal is empty:\n{second.process.log_tail()}")
             assert second.stop() == 0
     assert place.runs() == {host: list(range(count)) for host, count in senders.acknowledged.items()}
+
+
+@pytest.fixture
+def shared_place(postgresql: PostgreSQL) -> Place:
+    """A database of clients and reports."""
+    config = postgresql.new_config()
+    migration.upgrade(config)
+    database = Database.open(config)
+    for host in HOSTS[:CLIENTS]:
+        row = StoredClient(host, profile="basic", uuid=f"uuid of {host}")
+        database.write(lambda connection, row=row: add_client(connection, row))
+    database.close()
+    return Place(config, postgresql)
+
+
+def test_clients_that_are_in_the_database_report_while_it_is_gone(shared_place: Place, tmp_path: Path) -> None:
+    site = LiveSite(
+        tmp_path / "site",
+        "gevent",
+        {
+            "metadata": {"use_database": "true"},
+            "probes": {"use_database": "true"},
+            "database": shared_place.section,
+            "gevent": {"workers": "2"},
+        },
+        (*PLUGINS, "Reporting"),
+    )
+    (site.repository / "Metadata/clients.xml").write_text(
+        f'<Clients><Client name="{HOSTS[0]}" password="own"/></Clients>'
+    )
+    hosts = [site.client(f"uuid of {host}") for host in HOSTS[:CLIENTS]]
+    hosts[0] = hosts[0].with_changes(password="own")
+    with site.start() as server:
+        for client in hosts:
+            assert client.call("RecvProbeData", GROUP_OF_PROBES) is True
+            assert client.call("RecvStats", upload(started=START / 1000)) is True
+        wait_until(lambda: server.log_text().count("are remembered") == 2, "both workers know the clients")
+        with shared_place.gone():
+            for number in range(1, 4):
+                for client in hosts:
+                    assert client.call("RecvStats", upload(started=START / 1000 + number * 10)) is True
+            with pytest.raises(HTTPStatusError, match="401"):
+                hosts[0].with_changes(password="wrong").call("RecvStats", upload())
+            with pytest.raises(xmlrpc.client.Fault, match="metadata of stranger: the client list cannot be changed"):
+                site.client("stranger").call("RecvStats", upload())
+            for method, *arguments in (["GetProbes"], ["RecvProbeData", GROUP_OF_PROBES], ["GetConfig"]):
+                with pytest.raises(xmlrpc.client.Fault, match="who calls: the client list cannot be read: .*reached"):
+                    hosts[1].call(method, *arguments)
+            grave = Counter((line.pid, line.logger) for line in server.grave() if "not let in" not in line.message)
+        expected = {host: [0, 1, 2, 3] for host in HOSTS[:CLIENTS]}
+        wait_until(lambda: shared_place.runs() == expected, "the reports are stored, once each")
+        assert hosts[1].call("GetConfig")
+        assert server.stop() == 0
+    assert set(grave.values()) == {1}, "calls that fail because the database is gone leave no lines of their own"
+    assert {shared_place.last(host).profile for host in HOSTS[:CLIENTS]} == {"basic"}
+    assert all({"basic"} <= set(shared_place.last(host).groups) for host in HOSTS[:CLIENTS])
 
 
 def test_a_report_that_can_be_kept_nowhere_is_refused(tmp_path: Path) -> None:

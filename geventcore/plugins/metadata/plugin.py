@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geventcore.errors import MetadataConsistencyError, MetadataError
 from geventcore.options import Option
@@ -18,7 +18,7 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup, MetadataQuery
 from geventcore.plugin.client_version import ClientVersion
 from geventcore.plugin.context import PluginContext
-from geventcore.plugin.interfaces import Address, ClientRunHooks, MetadataSource
+from geventcore.plugin.interfaces import Address, ClientRunHooks, MetadataSource, Threaded
 from geventcore.plugins.metadata.addresses import ClientResolver
 from geventcore.plugins.metadata.authentication import AUTHENTICATION, Authenticator
 from geventcore.plugins.metadata.clients import Client, ClientList, ClientTable
@@ -28,6 +28,9 @@ from geventcore.plugins.metadata.groups import GroupTable
 from geventcore.plugins.metadata.groups_file import GroupsFile
 from geventcore.plugins.metadata.resolution import Membership, Resolution
 from geventcore.tls.identity import PeerIdentity
+
+if TYPE_CHECKING:
+    from geventcore.plugins.metadata.remembered_clients import RememberedClients
 
 USE_DATABASE = Option(
     "metadata",
@@ -47,7 +50,7 @@ _LONGEST_VERSION = 255
 _REPORTED_LIMIT = 100_000
 
 
-class Metadata(Plugin, MetadataSource, ClientRunHooks):
+class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
     """Clients from ``clients.xml``, groups from ``groups.xml``."""
 
     options = (USE_DATABASE, AUTHENTICATION, PASSWORD, CA)
@@ -56,6 +59,7 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         self.groups_file = GroupsFile(self.directory, context, self._files_changed)
+        self._memory: RememberedClients | None = None
         self.clients_file, self.client_list = self._open_client_list()
         self.resolver = ClientResolver(self._clients)
         self._authenticator = Authenticator(self._clients, self.resolver, lambda: context.settings)
@@ -80,7 +84,20 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks):
         from geventcore.plugins.metadata.stored_clients import OptionalClientsFile, StoredClients
 
         optional_file = OptionalClientsFile(self.directory, self.context, self._files_changed)
-        return optional_file, StoredClients(self.context, optional_file)
+        stored = StoredClients(self.context, optional_file)
+        self._memory = stored.memory
+        return optional_file, stored
+
+    def start_threads(self) -> None:
+        """Have the clients of the database remembered, for the time when it is gone."""
+        if self._memory is not None:
+            self._memory.start()
+
+    def shutdown(self) -> None:
+        """End the thread."""
+        super().shutdown()
+        if self._memory is not None:
+            self._memory.shutdown()
 
     def _clients(self) -> ClientTable:
         return self.client_list.table

@@ -3,27 +3,38 @@
 A client exists if it has a row. What only an administrator decides about a client (aliases, addresses, passwords) is in
 ``clients.xml``, if there is one; a profile or authentication type there counts unless the client's row has one.
 
-Nothing of the rows is remembered: a `ClientTable` whose parts ask the database is always right, whichever process or
-machine has changed a row.
+A `ClientTable` whose parts ask the database is always right, whichever process or machine has changed a row. Only while
+the database is gone, and for calls that may wait for it (`geventcore.recollection`), it says what was known last.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from geventcore.errors import MetadataConsistencyError, MetadataRuntimeError, MetadataUnavailable, StorageError
+from geventcore.errors import (
+    DatabaseUnavailable,
+    MetadataConsistencyError,
+    MetadataRuntimeError,
+    MetadataUnavailable,
+    StorageError,
+)
 from geventcore.filemonitor import FileAction, FileEvent
 from geventcore.plugin.context import PluginContext
 from geventcore.plugins.ip_addresses import normal_address
 from geventcore.plugins.metadata.clients import Client, ClientTable
 from geventcore.plugins.metadata.clients_file import ClientsFile, check_client_name
+from geventcore.plugins.metadata.remembered_clients import RememberedClients
+from geventcore.recollection import recollection
 from geventcore.specfiles.xmltext import illegal_position
 from geventcore.storage import clients as rows
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -53,10 +64,15 @@ class OptionalClientsFile(ClientsFile):
 
 
 class StoredClients:
-    """A `ClientList`. `ClientsFile` is the other one."""
+    """A `ClientList`. `ClientsFile` is the other one.
+
+    Attributes:
+        memory: the rows as they were known last.
+    """
 
     def __init__(self, context: PluginContext, file: OptionalClientsFile) -> None:
-        self._rows = _Rows(context)
+        self.memory = RememberedClients(context.database)
+        self._rows = _Rows(context, self.memory)
         self._file = file
         self._table = StoredClientTable.over(self._rows, file.table if file.is_loaded else _NO_CLIENTS)
 
@@ -86,6 +102,7 @@ class StoredClients:
         known_as = self._file.table.names_of(name)
         if not self._rows.change(known_as, lambda connection: rows.remove_client(connection, known_as[0])):
             raise MetadataConsistencyError(f"the database has no client {name}")
+        self.memory.note(name.lower(), None)
 
 
 def _checked(attributes: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -106,20 +123,55 @@ def _checked(attributes: Mapping[str, str | None]) -> dict[str, str | None]:
 
 
 class _Rows:
-    """The database, with errors that say that nothing is known of clients."""
+    """The database or, if that is allowed, the memory; with errors that say that nothing is known of clients."""
 
-    def __init__(self, context: PluginContext) -> None:
+    def __init__(self, context: PluginContext, memory: RememberedClients) -> None:
         self._context = context
         self._database = context.database
+        self._memory = memory
+        self._is_remembering = False
 
-    def read(self, function: Callable[[Connection], T]) -> T:
+    def read(self, function: Callable[[Connection], T], remembered: Callable[[RememberedClients], T]) -> T:
+        """What `function` finds in the database, or `remembered` in the memory."""
+        allowed = recollection()
+        may_remember = allowed is not None and self._memory.is_known
+        if allowed is not None and may_remember and not self._database.is_available:
+            allowed.use()
+            return self._remember(remembered)
         try:
-            return self._database.read(function)
+            found = self._database.read(function)
         except StorageError as err:
-            raise MetadataUnavailable(f"the client list cannot be read: {err}") from err
+            failure = MetadataUnavailable(f"the client list cannot be read: {err}")
+            if allowed is None or not may_remember or not isinstance(err, DatabaseUnavailable):
+                raise failure from err
+            failure.__cause__ = err
+            allowed.use(failure)
+            return self._remember(remembered)
+        self._is_remembering = False
+        return found
+
+    def _remember(self, remembered: Callable[[RememberedClients], T]) -> T:
+        if not self._is_remembering:
+            self._is_remembering = True
+            log.warning("Who sends a report is decided by the client list as it was known last, until it can be read")
+        return remembered(self._memory)
+
+    def all_rows(self) -> list[rows.StoredClient]:
+        """All rows, by name."""
+        return self.read(rows.all_clients, RememberedClients.all)
+
+    def client(self, name: str) -> rows.StoredClient | None:
+        """The row of a client."""
+        row = self.read(lambda connection: rows.get_client(connection, name), lambda memory: memory.get(name))
+        self._memory.note(name, row)
+        return row
 
     def change(self, names: Sequence[str], function: Callable[[Connection], T]) -> T:
         """Change rows; `names` are those under which the client's metadata may be cached."""
+        if recollection() is not None and not self._database.is_available:
+            raise MetadataUnavailable("the client list cannot be changed") from DatabaseUnavailable(
+                f"{self._database.config} is gone"
+            )
         try:
             return self._context.change_clients(names, lambda connection, _: [function(connection)], None)
         except StorageError as err:
@@ -175,16 +227,16 @@ class _ClientsByName(Mapping[str, Client]):
         self._listed = listed
 
     def __getitem__(self, name: str) -> Client:
-        row = self._source.read(lambda connection: rows.get_client(connection, name))
+        row = self._source.client(name)
         if row is None:
             raise KeyError(name)
         return _merged(row, self._listed.get(name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._source.read(rows.client_names))
+        return iter(self._source.read(rows.client_names, RememberedClients.names))
 
     def __len__(self) -> int:
-        return len(self._source.read(rows.client_names))
+        return len(self._source.read(rows.client_names, RememberedClients.names))
 
 
 class _OwnersByAddress(Mapping[str, tuple[str, ...]]):
@@ -195,14 +247,17 @@ class _OwnersByAddress(Mapping[str, tuple[str, ...]]):
         self._listed = listed
 
     def __getitem__(self, address: str) -> tuple[str, ...]:
-        registered = self._source.read(lambda connection: rows.names_by_address(connection, address))
+        registered = self._source.read(
+            lambda connection: rows.names_by_address(connection, address),
+            lambda memory: memory.names_by_address(address),
+        )
         owners = tuple(dict.fromkeys((*self._listed.owners.get(address, ()), *registered)))
         if not owners:
             raise KeyError(address)
         return owners
 
     def __iter__(self) -> Iterator[str]:
-        registered = (row.address for row in self._source.read(rows.all_clients) if row.address)
+        registered = (row.address for row in self._source.all_rows() if row.address)
         return iter(dict.fromkeys((*self._listed.owners, *registered)))
 
     def __len__(self) -> int:
@@ -217,13 +272,15 @@ class _NamesByUUID(Mapping[str, str]):
         self._listed = listed
 
     def __getitem__(self, uuid: str) -> str:
-        name = self._listed.uuids.get(uuid) or self._source.read(lambda connection: rows.name_by_uuid(connection, uuid))
+        name = self._listed.uuids.get(uuid) or self._source.read(
+            lambda connection: rows.name_by_uuid(connection, uuid), lambda memory: memory.name_by_uuid(uuid)
+        )
         if name is None:
             raise KeyError(uuid)
         return name
 
     def __iter__(self) -> Iterator[str]:
-        registered = (row.uuid for row in self._source.read(rows.all_clients) if row.uuid)
+        registered = (row.uuid for row in self._source.all_rows() if row.uuid)
         return iter(dict.fromkeys((*self._listed.uuids, *registered)))
 
     def __len__(self) -> int:

@@ -1,14 +1,20 @@
-"""Keeping results of probes in the database: nothing is remembered here, so every process is always right. Cached
-metadata, of which they are a part, are forgotten with the change itself."""
+"""Keeping results of probes in the database: every process is always right. Cached metadata, of which they are a part,
+are forgotten with the change itself.
+
+Only the groups of clients are remembered, for reports that come while the database is gone
+(`geventcore.recollection`): a report says in which groups its client was.
+"""
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timezone
 
-from geventcore.errors import PluginExecutionError, StorageError
+from geventcore.errors import DatabaseUnavailable, PluginExecutionError, StorageError
 from geventcore.plugin.context import PluginContext
 from geventcore.plugins.probes.probe_data import ProbeData
 from geventcore.plugins.probes.store import ClientProbes
+from geventcore.recollection import recollection
 from geventcore.specfiles.xmltext import replace_illegal
 from geventcore.storage import probes as rows
 
@@ -19,13 +25,23 @@ class DatabaseProbeStore:
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._database = context.database
+        self._groups: dict[str, tuple[str, ...]] = {}
 
     def get(self, hostname: str) -> ClientProbes:
         """See `ProbeStore.get`. `PluginExecutionError` if the database cannot be asked."""
+        allowed = recollection()
+        if allowed is not None and not self._database.is_available:
+            allowed.use()
+            return ClientProbes(self._groups.get(hostname, ()), {})
         try:
             found = self._database.read(lambda connection: rows.get_probes(connection, hostname))
         except StorageError as err:
+            if allowed is not None and isinstance(err, DatabaseUnavailable):
+                allowed.use(err)
+                return ClientProbes(self._groups.get(hostname, ()), {})
             raise PluginExecutionError(f"the probe data of {hostname} are not known: {err}") from err
+        # Many clients have the same groups.
+        self._groups[hostname] = tuple(map(sys.intern, map(str, found.groups)))
         return ClientProbes(found.groups, {name: ProbeData(text) for name, text in found.data.items()})
 
     def replace(self, hostname: str, probes: ClientProbes) -> None:
