@@ -41,7 +41,7 @@ class DatabaseWatch:
     def refresh(self) -> None:
         """Bring the metrics up to date."""
         for role, database in self._databases.by_role().items():
-            DATABASE_AVAILABLE.set(database.is_available, role)
+            DATABASE_AVAILABLE.set(database.is_available and database.is_writable, role)
             counts, counted = _counts(database), self._counted.get(role, {})
             for operation, count in counts.items():
                 DATABASE_OPERATIONS.inc(role, operation, by=max(0, count - counted.get(operation, 0)))

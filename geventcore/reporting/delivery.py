@@ -37,21 +37,40 @@ class Sink(Protocol):
     def store(self, interactions: Sequence[Interaction]) -> Sequence[StorageError | None]:
         """Store reports; for each, why it cannot be stored, or None. One of `OUTAGES` if nothing can be stored now."""
 
+    def check(self) -> None:
+        """Raise one of `OUTAGES` if the store cannot be reached."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is known that the store cannot be reached. Asks nobody."""
+
 
 class DatabaseSink:
     """Stores reports in the database."""
 
     def __init__(self, database: Callable[[], Database]) -> None:
+        """`database` may open it, and wait for it."""
         self._open = database
+        self._opened: Database | None = None
 
     def _database(self) -> Database:
         try:
-            return self._open()
+            self._opened = self._open()
         except OUTAGES:
             raise
         except GeventcoreError as err:
             # No fault of the report that happens to be the first one.
             raise DatabaseUnavailable(str(err)) from err
+        return self._opened
+
+    def check(self) -> None:
+        """See `Sink.check`."""
+        self._database().check()
+
+    @property
+    def is_gone(self) -> bool:
+        """See `Sink.is_gone`."""
+        return self._opened is not None and not self._opened.is_available
 
     def store(self, interactions: Sequence[Interaction]) -> Sequence[StorageError | None]:
         """See `Sink.store`. All in one transaction, unless one of them spoils it for the others."""

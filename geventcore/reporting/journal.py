@@ -84,6 +84,8 @@ class JournaledSink:
         self._offload = context.offload
         self._batcher: Batcher[Interaction] = Batcher(self._store_batch, BATCH_LIMIT)
         self._is_out = False
+        #: Whether the log says that reports are kept.
+        self._is_announced = False
         self._lock = threading.Lock()
         #: How many reports are on their way into the spool.
         self._keepers = 0
@@ -106,8 +108,11 @@ class JournaledSink:
         outage: Exception | None = None
         if not self._is_out:
             try:
+                if self._sink.is_gone:
+                    raise DatabaseUnavailable("the database is gone")
                 self._batcher.put(interaction)
                 REPORTS.inc("stored")
+                self._end_outage()
                 return
             except OUTAGES as err:
                 outage = err
@@ -137,8 +142,16 @@ class JournaledSink:
     def _begin_outage(self, err: Exception) -> None:
         if not self._is_out:
             self._is_out = True
-            log.error("Reports are kept in %s until they can be stored: %s", self.spool.directory, err)
+            if not self._is_announced:
+                self._is_announced = True
+                log.error("Reports are kept in %s until they can be stored: %s", self.spool.directory, err)
         self._wake.set()
+
+    def _end_outage(self) -> None:
+        """A report has been stored: only that tells that reports can be stored."""
+        if self._is_announced:
+            self._is_announced = False
+            log.info("Reports are stored at once again")
 
     # -- storing what waits
 
@@ -207,8 +220,12 @@ class JournaledSink:
                 self._stopping.wait(FIRST_PAUSE)
                 self._wake.set()
                 return
+            if not stored:
+                # Another process has stored what waited, or there was no place for anything to wait in.
+                self._sink.check()
             self._is_out = False
-            log.info("Reports are stored at once again")
+            if stored:
+                self._end_outage()
 
     def _do_daily(self) -> None:
         if self._daily is None or time.monotonic() < self._next_daily:

@@ -94,6 +94,18 @@ class RedisSink:
         except redis.RedisError as err:
             raise _unavailable(err) from err
 
+    def check(self) -> None:
+        """See `Sink.check`."""
+        try:
+            self._server.ping()
+        except redis.RedisError as err:
+            raise _unavailable(err) from err
+
+    @property
+    def is_gone(self) -> bool:
+        """See `Sink.is_gone`. Nothing is known of it but by asking."""
+        return False
+
 
 class RedisSource:
     """Takes reports from the list, and gives them back if nobody stores them."""

@@ -85,7 +85,7 @@ class DatabaseStatistics:
         commits: transactions that the writes shared.
         failures: calls that failed because of the database.
         connections: how many were opened.
-        is_available: whether the last attempt to use the database succeeded; true before the first.
+        is_available: whether the last attempts to use the database succeeded; true before the first.
     """
 
     reads: int
@@ -131,6 +131,7 @@ class Database:
         self._is_available = True
         #: Whether the log says that it is gone.
         self._is_missed = False
+        self._is_writable = True
         self._is_closed = False
         self._begin_process()
 
@@ -247,12 +248,17 @@ class Database:
 
     @property
     def is_available(self) -> bool:
-        """Whether the last attempt to use the database succeeded; true before the first. Asks nobody."""
+        """Whether the database was reached by the last attempt; true before the first. Asks nobody."""
         return self._is_available
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the last attempt to write succeeded, if the database was reached; true before the first."""
+        return self._is_writable
 
     def statistics(self) -> DatabaseStatistics:
         """What this process has done with the database."""
-        return DatabaseStatistics(**self._counters, is_available=self._is_available)
+        return DatabaseStatistics(**self._counters, is_available=self._is_available and self._is_writable)
 
     def close(self) -> None:
         """Let go of all connections; calls are refused from now on. May be called twice."""
@@ -323,6 +329,22 @@ class Database:
             log.warning("%s can be used again", self.config)
         self._is_available, self._is_missed = True, False
 
+    def _write_failed(self, error: StorageError) -> None:
+        """Count a failure of a database that was reached. Reading may go on meanwhile, and says nothing of writing."""
+        if not isinstance(error, DatabaseUnavailable):
+            self._failed(error)
+            return
+        self._count(failures=1)
+        if self._is_writable:
+            log.error("%s", error)
+        self._is_writable = False
+
+    def _written(self) -> None:
+        if not self._is_writable:
+            log.warning("%s can be written again", self.config)
+        self._is_writable = True
+        self._succeeded()
+
     def _count(self, **increments: int) -> None:
         with self._counting:
             for name, increment in increments.items():
@@ -366,11 +388,11 @@ class Database:
             except SQLAlchemyError as err:
                 if not is_repeatable(err) or is_last:
                     error = storage_error(err, self.config)
-                    self._failed(error)
+                    self._write_failed(error)
                     _fail_all(batch, error)
                 return
             else:
-                self._succeeded()
+                self._written()
                 self._count(commits=1)
                 transaction.finish()
                 return

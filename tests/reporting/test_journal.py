@@ -157,6 +157,25 @@ def test_a_full_journal_refuses(site: Site) -> None:
     assert len(site.stored()) == accepted
 
 
+def test_only_a_report_that_was_stored_tells_that_they_can_be(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """A disk that is full is full for the journal, too: that nothing waits there means nothing."""
+
+    def told() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name.endswith("journal")]
+
+    caplog.set_level(logging.INFO)
+    journal = site.journal(limit=10)
+    journal.start()
+    with locked(site.file):
+        for number in range(2):
+            with pytest.raises(StatisticsNotStored):
+                journal.store(report("h", number))
+            wait_until(lambda: not journal.is_out, "the next report is tried")
+        assert ["are kept" in line for line in told()] == [True]
+    journal.store(report("h", 2))
+    assert told()[1:] == ["Reports are stored at once again"]
+
+
 def test_what_is_no_report_is_kept_aside(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     journal = site.journal()
     with locked(site.file):

@@ -31,6 +31,8 @@ GOOD = encode(report("h", 0))
 class Stored:
     """A sink that remembers."""
 
+    is_gone = False
+
     def __init__(self) -> None:
         self.clients: list[str] = []
 
@@ -38,6 +40,9 @@ class Stored:
         """See `Sink.store`."""
         self.clients += [interaction.client for interaction in interactions]
         return [None] * len(interactions)
+
+    def check(self) -> None:
+        """See `Sink.check`."""
 
 
 @pytest.fixture

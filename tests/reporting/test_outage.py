@@ -219,7 +219,7 @@ def test_clients_that_are_in_the_database_report_while_it_is_gone(shared_place: 
             with pytest.raises(xmlrpc.client.Fault, match="metadata of stranger: the client list cannot be changed"):
                 site.client("stranger").call("RecvStats", upload())
             for method, *arguments in (["GetProbes"], ["RecvProbeData", GROUP_OF_PROBES], ["GetConfig"]):
-                with pytest.raises(xmlrpc.client.Fault, match="who calls: the client list cannot be read: .*reached"):
+                with pytest.raises(xmlrpc.client.Fault, match=r"who calls: the client list cannot be read: .*reached"):
                     hosts[1].call(method, *arguments)
             grave = Counter((line.pid, line.logger) for line in server.grave() if "not let in" not in line.message)
         expected = {host: [0, 1, 2, 3] for host in HOSTS[:CLIENTS]}

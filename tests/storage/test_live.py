@@ -20,7 +20,7 @@ from tests.support.contract_repository import HOSTS
 from tests.support.live_server import LiveSite, is_alive, process_tree, wait_until
 from tests.support.postgresql import PostgreSQL, database_section
 from tests.support.site_plugins.dying import ORDER
-from tests.support.wire_client import CONNECTION_ERRORS, Client, HTTPStatusError
+from tests.support.wire_client import CONNECTION_ERRORS, Client
 
 IN_DATABASE = {"metadata": {"use_database": "true"}, "probes": {"use_database": "true"}}
 CLIENTS = 16
@@ -177,7 +177,7 @@ def test_an_outage_is_survived(
         assert client.call("RecvProbeData", probe_data(1)) is True
         postgresql.stop()
         try:
-            with pytest.raises(xmlrpc.client.Fault, match="it cannot be found out who calls: .* cannot be reached"):
+            with pytest.raises(xmlrpc.client.Fault, match=r"it cannot be found out who calls: .* cannot be reached"):
                 client.call("RecvProbeData", probe_data(2))
         finally:
             postgresql.start()

@@ -146,16 +146,18 @@ def test_somebody_who_keeps_it_locked_is_waited_for_but_not_for_ever(
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseUnavailable, match=r"kept it locked for longer than \[database\] timeout"):
             database.write(adds("a"))
-        assert not database.is_available
+        assert not database.is_writable
         assert database.read(client_names) == []
         other.execute("ROLLBACK")
     other.close()
     database.write(adds("b"))
-    assert database.is_available
+    assert database.is_writable
     assert database.read(client_names) == ["b"]
 
 
-def test_a_full_disk_is_told_and_harms_nothing(config: DatabaseConfig, open_database: Any) -> None:
+def test_a_full_disk_is_told_once_and_harms_nothing(
+    config: DatabaseConfig, open_database: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     database = open_database(config)
 
     def fill(connection: Connection) -> None:
@@ -164,12 +166,16 @@ def test_a_full_disk_is_told_and_harms_nothing(config: DatabaseConfig, open_data
         connection.execute(insert(CLIENT), [{"hostname": f"{number:0200}"} for number in range(2000)])
 
     database.write(adds("a"))
-    with pytest.raises(DatabaseUnavailable, match="the disk is full"):
-        database.write(fill)
-    assert not database.is_available
-    assert database.read(client_names) == ["a"]
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable, match="the disk is full"):
+            database.write(fill)
+        assert not database.is_writable
+        assert database.is_available
+        assert database.read(client_names) == ["a"]
     database.write(adds("b"))
     assert database.read(client_names) == ["a", "b"]
+    told = [record.getMessage().removeprefix(str(database.config)) for record in caplog.records]
+    assert told == [": the disk is full", " can be written again"]
 
 
 def as_nobody(function: Callable[[], str]) -> str:
