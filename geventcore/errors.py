@@ -74,6 +74,18 @@ class DatabaseUnavailable(StorageError):
     """The database cannot be reached, or cannot be written: it may be possible later."""
 
 
+class DatabaseMisconfigured(DatabaseUnavailable):
+    """The database refuses to be used as it is configured. The start of a server stops; one that runs waits, as for any
+    database that is gone, for whoever mends it.
+
+    `key` is the key of the option that is wrong, if one is.
+    """
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+
+
 class SchemaMismatch(StorageError):
     """The tables of a database are not what this version needs; the text names the command that mends it."""
 

@@ -15,7 +15,7 @@ from geventcore.core.databases import Databases, require_libraries
 from geventcore.core.network_options import PID_FILE
 from geventcore.core.service_manager import ServiceManager
 from geventcore.core.signals import REOPENING_LOGS, TERMINATING, SignalQueue
-from geventcore.errors import DatabaseUnavailable, GeventcoreError
+from geventcore.errors import DatabaseMisconfigured, DatabaseUnavailable, GeventcoreError
 from geventcore.log import reopen_log_files
 from geventcore.options import LoadedSettings
 from geventcore.options.common import GROUP, REPOSITORY, UMASK, USER
@@ -61,6 +61,8 @@ def command(settings: LoadedSettings) -> int:
         process.become()
         try:
             require_writable(databases.reporting().config)
+        except DatabaseMisconfigured:
+            raise
         except DatabaseUnavailable as err:
             log.error("Reports will wait until they can be stored: %s", err)
         collector = Collector(

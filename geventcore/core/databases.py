@@ -11,9 +11,9 @@ import threading
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from geventcore.errors import ConfigError
+from geventcore.errors import ConfigError, DatabaseMisconfigured
 from geventcore.options.settings import LoadedSettings
-from geventcore.storage.config import DatabaseConfig, database_config, reporting_config
+from geventcore.storage.config import DatabaseConfig, database_config, reporting_config, with_place
 from geventcore.storage.file_rights import require_writable
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ class Databases:
             if role not in self._opened:
                 config = config_of(self._settings())
                 same = [database for database in self._opened.values() if database.config == config]
-                self._opened[role] = same[0] if same else self._open_new(config)
+                try:
+                    self._opened[role] = same[0] if same else self._open_new(config)
+                except DatabaseMisconfigured as err:
+                    raise with_place(err, self._settings(), config) from err
             return self._opened[role]
 
     def _open_new(self, config: DatabaseConfig) -> Database:

@@ -74,5 +74,11 @@ class Settings(Protocol):
     def __getitem__(self, option: Option[T]) -> T:
         """The value of an option: command line, else environment, else file, else default."""
 
+    def is_set(self, option: Option[Any]) -> bool:
+        """Whether anything but the default gives the value."""
+
+    def source_of(self, option: Option[Any]) -> str:
+        """Who gives a value, as messages say it: ``/etc/bcfg2.conf:12``, ``command line``, ``default``."""
+
     def section(self, name: str) -> Mapping[str, str]:
         """All keys of a section of the configuration file as text, for sections with free keys (``[encryption]``)."""

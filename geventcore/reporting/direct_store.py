@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from geventcore.errors import ConfigError, DatabaseUnavailable, StorageError
+from geventcore.errors import ConfigError, DatabaseMisconfigured, DatabaseUnavailable, StorageError
 from geventcore.options import Settings
 from geventcore.reporting.delivery import DatabaseSink
 from geventcore.reporting.journal import JournaledTransport
 from geventcore.reporting.retention import remove_old_reports
 from geventcore.reporting.transports import TransportContext
-from geventcore.storage.config import reporting_config
+from geventcore.storage.config import reporting_config, with_place
 from geventcore.storage.file_rights import require_writable
 from geventcore.storage.migration import SchemaState, require_current, schema_version
 
@@ -26,6 +26,8 @@ def check_database(settings: Settings) -> None:
         if not (config.is_file and version.state is SchemaState.EMPTY):
             require_current(version, config)
         require_writable(config)
+    except DatabaseMisconfigured as err:
+        raise ConfigError(str(with_place(err, settings, config))) from err
     except DatabaseUnavailable as err:
         log.warning("Reports will wait until the database is there: %s", err)
     except StorageError as err:

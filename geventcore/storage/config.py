@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from geventcore.options import Settings
+from geventcore.errors import ConfigError, DatabaseMisconfigured
+from geventcore.options import Option, Settings
 from geventcore.storage import options
 
 #: What ``[database] timeout = 0`` stands for: nothing waits for ever.
@@ -55,8 +56,9 @@ class DatabaseConfig:
 def database_config(settings: Settings) -> DatabaseConfig:
     """The database for everything. `ConfigError` if an option is wrong."""
     return _config(
+        options.ENGINE,
+        options.NAME,
         settings[options.ENGINE],
-        settings[options.NAME],
         settings,
         user=settings[options.USER],
         password=settings[options.PASSWORD],
@@ -73,8 +75,9 @@ def reporting_config(settings: Settings) -> DatabaseConfig:
     if engine is None:
         return database_config(settings)
     return _config(
+        options.REPORTING_ENGINE,
+        options.REPORTING_NAME,
         engine,
-        settings[options.REPORTING_NAME],
         settings,
         user=settings[options.REPORTING_USER],
         password=settings[options.REPORTING_PASSWORD],
@@ -85,11 +88,44 @@ def reporting_config(settings: Settings) -> DatabaseConfig:
     )
 
 
-def _config(engine: str, name: str, settings: Settings, **details: Any) -> DatabaseConfig:
-    if engine == "sqlite3":
+def with_place(err: DatabaseMisconfigured, settings: Settings, config: DatabaseConfig) -> DatabaseMisconfigured:
+    """The same error with the place of the option that is wrong."""
+    is_own = settings[options.REPORTING_ENGINE] is not None and config == reporting_config(settings)
+    engine, table = (options.REPORTING_ENGINE, _REPORTING_KEYS) if is_own else (options.ENGINE, _KEYS)
+    option = table.get(err.key)
+    if option is None:
+        return err
+    if settings.is_set(option):
+        return DatabaseMisconfigured(f"{settings.source_of(option)}: {option.label}: {err}", err.key)
+    return DatabaseMisconfigured(f"{settings.source_of(engine)}: {option.label} is not set: {err}", err.key)
+
+
+_KEYS: Mapping[str, Option[Any]] = {
+    "name": options.NAME,
+    "user": options.USER,
+    "password": options.PASSWORD,
+    "options": options.OPTIONS,
+}
+_REPORTING_KEYS: Mapping[str, Option[Any]] = {
+    "name": options.REPORTING_NAME,
+    "user": options.REPORTING_USER,
+    "password": options.REPORTING_PASSWORD,
+    "options": options.REPORTING_OPTIONS,
+}
+
+
+def _config(
+    engine: Option[Any], name_option: Option[str], kind: str, settings: Settings, **details: Any
+) -> DatabaseConfig:
+    name = settings[name_option]
+    if kind != "sqlite3" and not settings.is_set(name_option):
+        raise ConfigError(
+            f"{settings.source_of(engine)}: {engine.label} = {kind}: {name_option.label} has to name the database"
+        )
+    if kind == "sqlite3":
         name = str(Path(os.path.expanduser(name)).absolute())
     return DatabaseConfig(
-        engine,
+        kind,
         name,
         timeout=settings[options.TIMEOUT] or LONGEST_TIMEOUT,
         connections=settings[options.CONNECTIONS],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Any
 
@@ -56,6 +57,34 @@ def one_line(err: BaseException) -> str:
     """What went wrong, without the statement and its parameters, which may hold what is nobody's business."""
     cause = getattr(err, "orig", None) or err
     return " ".join(str(cause).split()) or type(cause).__name__
+
+
+def wrong_key(err: BaseException) -> str:
+    """The key of the option that makes it impossible to connect, however long one waits; ``""`` if it is none.
+
+    PostgreSQL tells only by its texts, and in its own language: what is not recognised may be an outage.
+    """
+    if isinstance(err, DBAPIError) and _number(err) in _WRONG_NUMBERS:
+        return _WRONG_NUMBERS[_number(err)]
+    text = one_line(err)
+    return next((key for pattern, key in _WRONG_TEXTS if pattern.search(text)), "")
+
+
+#: What MySQL says to who connects -> the option to look at: no such database, no rights to it, wrong password or user.
+_WRONG_NUMBERS = {1049: "name", 1044: "name", 1045: "password", 1698: "user"}
+#: The same of PostgreSQL and libpq, and of the functions of the drivers that connect.
+_WRONG_TEXTS = (
+    (re.compile(r'database "[^"]*" does not exist'), "name"),
+    (re.compile(r'permission denied for database "'), "name"),
+    (re.compile(r'role "[^"]*" (does not exist|is not permitted to log in)'), "user"),
+    (
+        re.compile(r"(Peer|Ident|GSSAPI|LDAP|certificate) authentication failed for user|no pg_hba.conf entry for"),
+        "user",
+    ),
+    (re.compile(r"password authentication failed for user|no password supplied"), "password"),
+    (re.compile(r"invalid connection option|invalid keyword argument|unexpected keyword argument"), "options"),
+    (re.compile(r"invalid \w+ value: \""), "options"),
+)
 
 
 def storage_error(err: SQLAlchemyError, config: DatabaseConfig) -> StorageError:

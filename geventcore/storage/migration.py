@@ -12,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -19,10 +20,10 @@ from typing import NamedTuple
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from geventcore.errors import DatabaseUnavailable, SchemaMismatch, StorageError
+from geventcore.errors import DatabaseMisconfigured, DatabaseUnavailable, SchemaMismatch, StorageError
 from geventcore.storage import engine as engines
 from geventcore.storage.config import DatabaseConfig
-from geventcore.storage.failures import UPGRADE_COMMAND, one_line, storage_error
+from geventcore.storage.failures import UPGRADE_COMMAND, one_line, storage_error, wrong_key
 from geventcore.storage.schema import PREFIX
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -87,6 +88,8 @@ def never() -> bool:
 def schema_version(config: DatabaseConfig, is_ending: Callable[[], bool] = never) -> SchemaVersion:
     """What schema a database has. `StorageError` if it cannot be looked at, or `is_ending` while it is waited for."""
     if config.is_file and not os.path.exists(config.name):
+        # Nothing is made here, but whether it could be opened with these options shows without a file as well.
+        _connected(config, is_ending, ":memory:").close()
         return SchemaVersion(SchemaState.EMPTY, None, needed_version())
     with _connection(config, is_ending) as connection:
         return _version_of(connection)
@@ -172,15 +175,23 @@ def _connection(config: DatabaseConfig, is_ending: Callable[[], bool] = never) -
         raise storage_error(err, config) from err
 
 
-def _connected(config: DatabaseConfig, is_ending: Callable[[], bool]) -> Connection:
-    """A new connection; a server that starts at the same time is waited for, unless this program ends."""
-    engine = engines.make_engine(config)
+def _connected(config: DatabaseConfig, is_ending: Callable[[], bool], name: str = "") -> Connection:
+    """A new connection; a server that starts at the same time is waited for, unless this program ends.
+
+    `DatabaseMisconfigured` if there is nothing to wait for.
+    """
+    if config.is_file and os.path.isdir(config.name):
+        raise DatabaseMisconfigured(f"{config} is a directory, and has to be a file", "name")
+    engine = engines.make_engine(replace(config, name=name or config.name))
     deadline = time.monotonic() + config.timeout
     while True:
         try:
             return engine.connect()
-        except DBAPIError as err:
-            if config.is_file:
+        except (DBAPIError, TypeError) as err:
+            key = wrong_key(err)
+            if key:
+                raise DatabaseMisconfigured(f"{config} cannot be used so: {one_line(err)}", key) from err
+            if config.is_file or isinstance(err, TypeError):
                 raise
             if time.monotonic() > deadline or is_ending():
                 raise DatabaseUnavailable(f"{config} cannot be reached: {one_line(err)}") from err

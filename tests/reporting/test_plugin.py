@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +12,26 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from geventcore.errors import ConfigError, PluginExecutionError, PluginInitError, StatisticsNotStored
+from geventcore.core.databases import Databases
+from geventcore.errors import (
+    ConfigError,
+    DatabaseMisconfigured,
+    PluginExecutionError,
+    PluginInitError,
+    StatisticsNotStored,
+)
 from geventcore.options import Option, load_settings
 from geventcore.plugins.reporting import Reporting
+from geventcore.reporting.direct_store import check_database
 from geventcore.reporting.format import decode
 from geventcore.reporting.options import FILE_LIMIT, REPORTING_OPTIONS, SPOOL_LIMIT, TRANSPORT
-from geventcore.storage.options import NAME
+from geventcore.storage.database import call_directly
+from geventcore.storage.options import ENGINE, HOST, NAME, TIMEOUT
 from tests.support.compat_site import remote
 from tests.support.metric_values import values_here
 from tests.support.plugin_context import SmallServer
 from tests.support.plugin_site import metadata_of, plugin_site
+from tests.support.postgresql import PostgreSQL, database_section
 from tests.support.report_database import stored_reports
 from tests.support.uploads import real_upload, upload
 
@@ -146,12 +155,61 @@ def test_a_local_tool_makes_no_database(tmp_path: Path) -> None:
 def test_a_database_that_is_not_there_yet_does_not_stop_the_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "reports.sqlite").mkdir()
-    with new_server(tmp_path) as server:
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    nobody = {ENGINE: "postgresql", NAME: "bcfg2", HOST: str(tmp_path), TIMEOUT: 0.2}
+    with new_server(tmp_path, nobody) as server:
         receive(server, real_upload("clean"))
         assert "Reports will wait" in caplog.text
         assert not reporting(server)._transport._journaled.spool.is_empty()  # type: ignore[attr-defined]
-    shutil.rmtree(tmp_path / "reports.sqlite")
+
+
+def start_with(tmp_path: Path, section: dict[str, str]) -> None:
+    """Load the plugin with a section ``[database]``."""
+    path = tmp_path / "bcfg2.conf"
+    lines = [f"{name} = {value}" for name, value in section.items()]
+    path.write_text("\n".join([f"[server]\nrepository = {tmp_path}\n[database]", *lines, ""]))
+    check_database(load_settings(config_file=path))
+
+
+@pytest.mark.parametrize(
+    ("section", "complaint"),
+    [
+        ({"name": "/usr"}, r"bcfg2.conf:4: \[database\] name: the database /usr is a directory"),
+        (
+            {"options": "{'nosuch': 1}"},
+            r"bcfg2.conf:4: \[database\] options: .*'nosuch' is an invalid keyword argument",
+        ),
+        ({"engine": "mysql"}, r"bcfg2.conf:4: \[database\] engine = mysql: \[database\] name has to name the database"),
+        (
+            {"reporting_engine": "sqlite3", "reporting_name": "/usr"},
+            r"bcfg2.conf:5: \[database\] reporting_name: the database /usr is a directory",
+        ),
+    ],
+)
+def test_a_database_that_cannot_be_right_stops_the_start(
+    tmp_path: Path, section: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        start_with(tmp_path, {**section, "timeout": "0.2"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"name": "nosuch"}, r'bcfg2.conf:5: \[database\] name: .*database "nosuch" does not exist'),
+        ({"user": "nosuch"}, r'bcfg2.conf:7: \[database\] user: .*role "nosuch" does not exist'),
+        ({"options": "{'nosuch': 1}"}, r'bcfg2.conf:9: \[database\] options: .*invalid connection option "nosuch"'),
+    ],
+)
+def test_what_a_server_refuses_for_good_stops_the_start(
+    postgresql: PostgreSQL, tmp_path: Path, changes: dict[str, str], complaint: str
+) -> None:
+    config = postgresql.new_config()
+    with pytest.raises(ConfigError, match=complaint):
+        start_with(tmp_path, {**database_section(config), **changes})
+    settings = load_settings(config_file=tmp_path / "bcfg2.conf")
+    with pytest.raises(DatabaseMisconfigured, match=complaint):
+        Databases(lambda: settings, call_directly).main()
 
 
 @pytest.mark.parametrize(
