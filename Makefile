@@ -27,8 +27,9 @@ $(VENV)/installed: setup.py requirements.txt
 demo: venv
 	$(BIN)/geventcore demo
 
+# Most tests wait for servers that start and stop, so several files of them are run at once.
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 style: venv
 	$(BIN)/ruff check

@@ -74,7 +74,7 @@ setup(
     extras_require={
         **RUNTIME_EXTRAS,
         "all": [requirement for extra in RUNTIME_EXTRAS.values() for requirement in extra],
-        "test": [*DOCS, "hypothesis>=6.100", "pytest>=8.0", "tomli>=2.0; python_version < '3.11'"],
+        "test": [*DOCS, "hypothesis>=6.100", "pytest>=8.0", "pytest-xdist>=3.6", "tomli>=2.0; python_version < '3.11'"],
         "dev": [*DOCS, "lxml-stubs>=0.5", "mypy>=1.11", "ruff>=0.6", *TYPES],
     },
 )

@@ -27,7 +27,7 @@ SITE_PLUGINS = Path(__file__).parent / "site_plugins"
 GLOBAL_PASSWORD = "password-of-all"
 
 #: Far more than anything takes; what waits longer hangs.
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 _LINE = re.compile(r"\S+ (?P<level>[A-Z]+) (?P<logger>[\w.]+)\[(?P<pid>\d+)\](?: \(.*?\))?: (?P<message>.*)")
 _GRAVE = frozenset({"WARNING", "ERROR", "CRITICAL"})
