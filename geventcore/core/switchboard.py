@@ -2,8 +2,8 @@
 
 What one worker tells goes to all others. When every one of them has answered, or is gone, the one that told hears that
 it is done, with the answers. When a worker ends, the others hear that, since it may not have told everything. A worker
-that does not answer for `PATIENCE_SECONDS` is *behind*: what is told goes to it
-all the same, but nobody waits for it until it has answered everything.
+that does not answer for `PATIENCE_SECONDS` is *behind*: what is told goes to it all the same, but nobody waits for it
+until it has answered everything.
 """
 
 from __future__ import annotations
