@@ -180,6 +180,7 @@ def test_asking_before_each_element(run: Run, tmp_path: Path, monkeypatch: pytes
         (f"<a encrypted='alpha'>{crypt.encrypt(b'x', 'foreign').decode()}</a>", (), "alpha"),
         (f"<a encrypted='alpha'>{crypt.encrypt(bytes([7]), 'open sesame').decode()}</a>", (), "XML cannot hold"),
     ],
+    ids=["broken", "no text", "bad expression", "nothing found", "foreign passphrase", "control character"],
 )
 def test_a_property_file_that_fails_stays_as_it_is(
     run: Run, tmp_path: Path, contents: str, flags: tuple[str, ...], reason: str
