@@ -16,6 +16,7 @@ from geventcore import crypt
 from geventcore.errors import PluginExecutionError
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataQuery
 from geventcore.plugins import ssh_keys
+from geventcore.render.bind_times import BindTimes
 from tests.support.cfg_site import bind, client, paths
 from tests.support.concurrent_calls import at_once
 from tests.support.encrypted_site import PASSPHRASES, encrypted_site
@@ -104,7 +105,7 @@ def test_the_public_key_counts_in_the_configuration_that_has_the_pair_made(tmp_p
         binder = server.core.binder.with_current_tables()
         for name in (KEY, f"{KEY}.pub"):
             entry = etree.Element("Path", name=name)
-            binder.bind(entry, client())
+            binder.bind(entry, client(), BindTimes())
             assert entry.text
 
 
