@@ -20,6 +20,25 @@ def secret(text: str | bytes, name: str = "alpha", algorithm: str = crypt.DEFAUL
     return crypt.encrypt(data, PASSPHRASES[name], algorithm).decode()
 
 
+def foreign(text: str) -> str:
+    """A text, encrypted with a passphrase of somebody else.
+
+    One time in 256 the end of what another passphrase makes of it looks like padding: such a one is not taken.
+    """
+    while True:
+        encrypted = crypt.encrypt(text.encode(), "a passphrase of somebody else's")
+        if not any(_fits(encrypted, word) for word in PASSPHRASES.values()):
+            return encrypted.decode()
+
+
+def _fits(encrypted: bytes, passphrase: str) -> bool:
+    try:
+        crypt.decrypt(encrypted, passphrase)
+    except crypt.EncryptionError:
+        return False
+    return True
+
+
 @contextmanager
 def encrypted_site(
     root: Path,

@@ -15,11 +15,11 @@ from geventcore.crypt import EncryptionError
 from geventcore.errors import ConfigError, PluginExecutionError, RepositoryError
 from geventcore.specfiles.structfile import StructFile
 from tests.support.cfg_site import bind, client
-from tests.support.encrypted_site import PASSPHRASES, encrypted_site, secret
+from tests.support.encrypted_site import PASSPHRASES, encrypted_site, foreign, secret
 from tests.support.plugin_context import SmallServer
 
 LAX = "lax_decryption = true\n"
-FOREIGN = crypt.encrypt(b"foreign", "a passphrase of somebody else's").decode()
+FOREIGN = foreign("foreign")
 GENSHI = 'xmlns:py="http://genshi.edgewall.org/"'
 
 

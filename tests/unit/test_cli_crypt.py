@@ -11,6 +11,7 @@ from lxml import etree
 
 from geventcore import crypt
 from geventcore.cli.main import main
+from tests.support.encrypted_site import foreign
 
 WORDS = {"alpha": "open sesame", "Beta": "swordfish 42"}
 Run = Callable[..., tuple[int, str, str]]
@@ -177,7 +178,7 @@ def test_asking_before_each_element(run: Run, tmp_path: Path, monkeypatch: pytes
         ("<a/>", (), "no elements with text"),
         ("<a>x</a>", ("--xpath", "//["), "--xpath //["),
         ("<a>x</a>", ("--xpath", "1 + 1"), "finds no elements"),
-        (f"<a encrypted='alpha'>{crypt.encrypt(b'x', 'foreign').decode()}</a>", (), "alpha"),
+        (f"<a encrypted='alpha'>{foreign('x')}</a>", (), "alpha"),
         (f"<a encrypted='alpha'>{crypt.encrypt(bytes([7]), 'open sesame').decode()}</a>", (), "XML cannot hold"),
     ],
     ids=["broken", "no text", "bad expression", "nothing found", "foreign passphrase", "control character"],
