@@ -130,20 +130,3 @@ def test_plugins_that_wait_for_names(
             for call in calls:
                 assert "/waited/no-such-name" in call.result(timeout=60)
         assert not server.grave()
-
-
-def test_callers_whose_names_are_not_known(
-    new_site: Callable[..., LiveSite], name_server: NameServer, tmp_path: Path
-) -> None:
-    """Who is the client is asked of reverse DNS if nothing else tells."""
-    site = new_site("waiting.Waiting")
-    with site.launch(starter=with_resolver(tmp_path)) as server:
-        server.wait_for_log("listens on")
-        with ThreadPoolExecutor(WAITERS) as executor, released(name_server):
-            clients = [caller(site, "root", number) for number in range(WAITERS)]
-            calls = [executor.submit(client.exchange, client.request("ping")) for client in clients]
-            wait_until(lambda: len(name_server.asked) >= RESOLVER_THREADS, "as many names as possible are asked for")
-            other_calls(site)
-            assert not any(call.done() for call in calls)
-            name_server.release()
-            assert {call.result(timeout=60).status for call in calls} == {401}

@@ -201,8 +201,9 @@ def as_nobody(function: Callable[[], str]) -> str:
 def test_rights_that_are_missing_are_told(config: DatabaseConfig) -> None:
     directory = Path(config.name).parent
     migration.upgrade(config)
-    for path in (directory.parent, *directory.parents[1:3]):
-        path.chmod(path.stat().st_mode | 0o055)
+    for path in directory.parents:
+        if path.stat().st_uid == os.getuid() and path != path.parent:
+            path.chmod(path.stat().st_mode | 0o055)
     directory.chmod(0o555)
     Path(config.name).chmod(0o444)
     try:

@@ -21,7 +21,7 @@ ROWS = (
     ("plugin",),
     ("wire", "tls", "filemonitor", "storage", "templating", "crypt"),
     ("options", "cache", "metrics", "group_commit"),
-    ("errors", "log"),
+    ("errors", "log", "recollection"),
 )
 #: Type annotations may look up: they are not imported when the program runs. Everything else may not.
 LEVELS = {name: level for level, row in enumerate(ROWS) for name in row}
