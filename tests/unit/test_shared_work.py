@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 
 import pytest
 
@@ -63,7 +64,7 @@ def joins(desk: Desk) -> bool:
     asked = desk.ask(own)
     try:
         return asked.result(0.2) != "own"
-    except TimeoutError:
+    except FutureTimeoutError:
         return own.times == 0
 
 
