@@ -8,8 +8,6 @@ database, or fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -35,15 +33,19 @@ class Recollection:
 _current: ContextVar[Recollection | None] = ContextVar("recollection", default=None)
 
 
-@contextmanager
-def recollecting() -> Iterator[Recollection]:
-    """Let this greenlet or thread be answered from memory while the database is gone."""
-    recollection = Recollection()
-    token = _current.set(recollection)
-    try:
-        yield recollection
-    finally:
-        _current.reset(token)
+class recollecting:  # noqa: N801 - read as a block: "with recollecting()"
+    """Let this greenlet or thread be answered from memory in the block, while the database is gone.
+
+    Every request enters one, and a generator would take several times as long to enter and to leave.
+    """
+
+    def __enter__(self) -> Recollection:
+        recollection = Recollection()
+        self._token = _current.set(recollection)
+        return recollection
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
 
 def recollection() -> Recollection | None:

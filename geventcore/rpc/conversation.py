@@ -139,11 +139,6 @@ class Conversation:
         """Whether no request has begun whose answer is not sent."""
         return self._head is None and self._parser.idle and not self._steps and not self._is_writing
 
-    @property
-    def _is_answering(self) -> bool:
-        """Whether the bytes that are written, if any are, are an answer and not leave to send a body."""
-        return self._head is None
-
     def receive_data(self, data: bytes) -> None:
         """Take what was read; ``b""`` if the peer has closed."""
         self._body_received += len(data)
@@ -161,7 +156,8 @@ class Conversation:
 
     def next_step(self) -> Step:
         """What to do now."""
-        if self._is_writing and self._is_answering:
+        # What is written while there is a head is leave to send a body, and no answer.
+        if self._is_writing and self._head is None:
             self._clock.end("write")
         while not self._steps:
             try:
@@ -172,7 +168,7 @@ class Conversation:
                 self._respond(refusal(err.status), keep_alive=False)
         step = self._steps.pop(0)
         self._is_writing = isinstance(step, Write)
-        if self._is_writing and self._is_answering:
+        if self._is_writing and self._head is None:
             self._clock.begin_anew()
         return step
 
