@@ -1,59 +1,73 @@
-"""Caches: `Cache`, whose items carry tags, and `RecentItems`, which keeps what was used last.
+"""Caches: `Cache` finds items by tags, `RecentItems` keeps the most recently used items.
 
-In a `Cache` an item is stored under a set of tags. `Cache.expire` removes every item that has *all* the given tags, so
-that one call forgets everything about a host, or everything of a kind.
+`Cache` stores an item under a set of tags. `Cache.expire` removes every item that has *all* the given tags, so one
+call removes everything about a host, or everything of a kind.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Generic, TypeVar
 
 log = logging.getLogger(__name__)
 
 ValueT = TypeVar("ValueT")
 
-#: Called after items were removed, with the tags, whether only the exact set was meant, and how many went.
-ExpireHook = Callable[[tuple[str, ...], bool, int], None]
+#: Called after items were removed. Arguments: the tags, whether the set must match exactly, the number of removed
+#: items.
+ExpireHook = Callable[[tuple[Any, ...], bool, int], None]
 
 
 class Cache(Generic[ValueT]):
-    """Items by sets of tags; may be used from any thread."""
+    """A thread-safe cache of items under sets of tags."""
 
     def __init__(self) -> None:
-        self._items: dict[frozenset[str], ValueT] = {}
+        self._items: dict[frozenset[Hashable], ValueT] = {}
         self._lock = threading.Lock()
         self._hooks: list[ExpireHook] = []
 
-    def get(self, *tags: str) -> ValueT | None:
-        """The item with exactly these tags, or None."""
+    def get(self, *tags: Hashable) -> ValueT | None:
+        """Return the item with exactly these tags, or None."""
         return self._items.get(frozenset(tags))
 
-    def put(self, value: ValueT, *tags: str) -> None:
+    def put(self, value: ValueT, *tags: Hashable) -> None:
         """Store an item under these tags."""
         with self._lock:
             self._items[frozenset(tags)] = value
 
-    def expire(self, *tags: str, exact: bool = False) -> int:
-        """Remove the items that have all of `tags` (no tags: everything), or just the one with exactly these tags.
+    def expire(self, *tags: Hashable, exact: bool = False) -> int:
+        """Remove the items that have all of `tags` (no tags: all items), or the one with exactly these tags.
 
-        Returns how many went.
+        Returns the number of removed items.
         """
-        wanted = frozenset(tags)
+        wanted: frozenset[Hashable] = frozenset(tags)
         with self._lock:
             gone = [wanted] if exact and wanted in self._items else []
             if not exact:
                 gone = [key for key in self._items if wanted <= key]
             for key in gone:
                 del self._items[key]
-        for hook in self._hooks:
+        for hook in list(self._hooks):
             hook(tags, exact, len(gone))
         return len(gone)
 
+    def remove(self, *tags: Hashable) -> ValueT:
+        """Remove the item with exactly these tags and return it, without a call of the hooks; `KeyError` if none."""
+        with self._lock:
+            return self._items.pop(frozenset(tags))
+
+    def __getitem__(self, tags: frozenset[Hashable]) -> ValueT:
+        return self._items[tags]
+
+    def __iter__(self) -> Iterator[frozenset[Hashable]]:
+        """Iterate over the tags of every item, as of now."""
+        with self._lock:
+            return iter(list(self._items))
+
     def add_expire_hook(self, hook: ExpireHook) -> None:
-        """Have `hook` called after every `expire`."""
+        """Call `hook` after every `expire`."""
         self._hooks.append(hook)
 
     def __len__(self) -> int:
@@ -64,15 +78,15 @@ KeyT = TypeVar("KeyT", bound=Hashable)
 
 
 class RecentItems(Generic[KeyT, ValueT]):
-    """Items of which the ones used last are kept, up to a total size; may be used from any thread.
+    """A thread-safe cache of the most recently used items, up to a total size.
 
-    There are two generations. New and used items are in the young one; when that has half of the size, it becomes the
-    old one and what the old one has is forgotten. So an item stays while it is used, and looking one up costs little
-    more than a dictionary does.
+    There are two generations. New and used items are in the young one. When it reaches half of the limit, it becomes
+    the old one, and the items of the previous old one are dropped. So an item stays while it is used, and a lookup
+    costs little more than one in a dictionary.
     """
 
     def __init__(self, limit: int) -> None:
-        """`limit`: the total size; 0 keeps nothing."""
+        """Make an empty cache; `limit` is the largest total size, and 0 keeps nothing."""
         self.limit = limit
         self._young: dict[KeyT, tuple[ValueT, int]] = {}
         self._old: dict[KeyT, tuple[ValueT, int]] = {}
@@ -81,11 +95,11 @@ class RecentItems(Generic[KeyT, ValueT]):
 
     @property
     def size(self) -> int:
-        """The total size of what is kept."""
+        """The total size of the items."""
         return self._size + self._old_size
 
     def get(self, key: KeyT) -> ValueT | None:
-        """The item of a key, or None."""
+        """Return the item of a key, or None."""
         found = self._young.get(key)
         if found is not None:
             return found[0]
@@ -96,7 +110,7 @@ class RecentItems(Generic[KeyT, ValueT]):
         return found[0]
 
     def put(self, key: KeyT, value: ValueT, size: int) -> None:
-        """Keep an item. One that is larger than half of the limit is not kept."""
+        """Store an item. Items larger than half of the limit are not stored."""
         half = self.limit // 2
         if size > half:
             return

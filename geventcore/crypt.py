@@ -1,14 +1,14 @@
-"""Secrets of the repository: texts that are encrypted with passphrases of ``[encryption]``.
+"""Secrets of the repository: texts encrypted with the passphrases of ``[encryption]``.
 
 The format is that of ``openssl enc -salt -md md5 -a``: base64 of ``Salted__``, eight bytes of salt and the ciphertext.
 Key and initialisation vector come from the passphrase: D1 = MD5(passphrase, salt), Dn = MD5(Dn-1, passphrase, salt);
 the key is the beginning of D1, D2, D3 …, and the vector follows it. Bcfg2 does the same for ciphers with a 256-bit key,
-such as the default AES-256-CBC. For shorter keys it takes the vector from D3, whatever the length of the key: such
-texts are read, too, and what is written here is always openssl's.
+such as the default AES-256-CBC. For shorter keys it always takes the vector from D3. This module reads both variants
+and writes openssl's.
 
-Nothing in the format tells whether a passphrase is the right one. A wrong one is mostly found out by the padding, but
-one of some 256 passes, and ciphers without padding never tell. So where several passphrases (or both vectors) would
-do, the one whose result is UTF-8 text is taken.
+The format has no check of the passphrase. Wrong padding reveals most wrong passphrases, but about one in 256 passes,
+and ciphers without padding reveal none. So if several passphrases (or both vectors) decrypt a text, a result that is
+UTF-8 text is preferred, then the one with the longest padding: n bytes of it are right by chance once in 256**n times.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import binascii
 import hashlib
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import padding
@@ -34,14 +35,14 @@ DEFAULT_ALGORITHM = "aes_256_cbc"
 
 _MAGIC = b"Salted__"
 _SALT_BYTES = 8
-#: What every base64 text begins with whose bytes begin with ``Salted__``.
+#: The beginning of every base64 text whose bytes begin with ``Salted__``.
 _MAGIC_BASE64 = base64.b64encode(_MAGIC)[:10]
 #: The length of openssl's lines, in characters.
 _LINE_LENGTH = 64
-#: How many bytes of D1, D2, D3 stand before Bcfg2's vector.
+#: The number of bytes of D1, D2, D3 before Bcfg2's vector.
 _BEFORE_BCFG2_VECTOR = 32
 
-#: Block cipher -> class in ``cryptography``, bytes of the key, bytes of a block.
+#: Block cipher -> class in ``cryptography``, key length and block length in bytes.
 _BLOCK_CIPHERS = {
     "aes_128": ("AES", 16, 16),
     "aes_192": ("AES", 24, 16),
@@ -60,10 +61,10 @@ _BLOCK_CIPHERS = {
     "sm4": ("SM4", 16, 16),
 }
 _MODES = ("cbc", "cfb", "ctr", "ofb")
-#: Block ciphers for which ``cryptography`` has no other mode than CBC that openssl has, too.
+#: Block ciphers for which CBC is the only mode that both ``cryptography`` and openssl have.
 _CBC_ONLY = ("des", "des_ede", "rc2")
 _WITH_CTR = ("aes", "sm4")
-#: Stream cipher -> class in ``cryptography``, bytes of the key, bytes of the vector.
+#: Stream cipher -> class in ``cryptography``, key length and vector length in bytes.
 _STREAM_CIPHERS = {"chacha20": ("ChaCha20", 32, 16), "rc4": ("ARC4", 16, 0)}
 _SHORT_NAMES = {
     **{f"{family}{bits}": f"{family}_{bits}_cbc" for family in ("aes", "camellia") for bits in (128, 192, 256)},
@@ -79,7 +80,7 @@ def _has_mode(cipher: str, mode: str) -> bool:
     return mode == "cbc" or (cipher not in _CBC_ONLY and (mode != "ctr" or cipher.startswith(_WITH_CTR)))
 
 
-#: The ciphers that may be named, in openssl's spelling with underscores.
+#: The names of the supported ciphers, in openssl's spelling with underscores.
 ALGORITHMS: tuple[str, ...] = (
     *(f"{cipher}_{mode}" for cipher in _BLOCK_CIPHERS for mode in _MODES if _has_mode(cipher, mode)),
     *_STREAM_CIPHERS,
@@ -87,11 +88,11 @@ ALGORITHMS: tuple[str, ...] = (
 
 
 class EncryptionError(RepositoryError):
-    """A text cannot be encrypted or decrypted."""
+    """A failure to encrypt or decrypt a text."""
 
 
 class AlgorithmType(types.ValueType[str]):
-    """The name of a cipher: capitals and hyphens mean nothing, openssl's short names are understood."""
+    """The name of a cipher. Case and hyphens do not matter; openssl's short names are accepted."""
 
     accepts = f"the name of a cipher, such as {DEFAULT_ALGORITHM}"
     metavar = "CIPHER"
@@ -100,7 +101,7 @@ class AlgorithmType(types.ValueType[str]):
         name = text.strip().lower().replace("-", "_")
         name = _SHORT_NAMES.get(name, name)
         if name not in ALGORITHMS:
-            raise ValueError(f"there are {', '.join(ALGORITHMS)}")
+            raise ValueError(f"expected one of {', '.join(ALGORITHMS)}")
         return name
 
 
@@ -109,9 +110,9 @@ LAX_DECRYPTION = Option(
     "lax_decryption",
     types.BOOLEAN,
     False,
-    "Whether a secret that cannot be decrypted is used as it is, encrypted.\n\n"
-    "Otherwise the file that it stands in cannot be used. It is for servers that know only some of the passphrases; "
-    "the root element of an XML file may have an attribute of this name, which counts for that file.",
+    "Use a secret that cannot be decrypted as it is, encrypted.\n\n"
+    "Otherwise the file with the secret is not used. Set this on servers that have only some of the passphrases. "
+    "An attribute of this name on the root element of an XML file sets it for that file.",
 )
 
 ALGORITHM = Option(
@@ -120,8 +121,9 @@ ALGORITHM = Option(
     AlgorithmType(),
     DEFAULT_ALGORITHM,
     "The cipher of the secrets in the repository, as openssl calls it.\n\n"
-    "Every other key of this section is the name of a passphrase, and its value is the passphrase. A secret names its "
-    "passphrase as it is spelled here or in lower case. Change the cipher only together with every secret.",
+    "Every other key of this section is the name of a passphrase, and its value is the passphrase. A secret refers to "
+    "its passphrase by this name, as spelled here or in lower case. If you change the cipher, encrypt every secret "
+    "again.",
 )
 
 ENCRYPTION_OPTIONS: tuple[Option[Any], ...] = (LAX_DECRYPTION, ALGORITHM)
@@ -150,25 +152,25 @@ class _Algorithm:
             return cls(_find("algorithms", cipher), None, key_bytes, vector_bytes, 0)
         family, _, mode = name.rpartition("_")
         if family not in _BLOCK_CIPHERS or mode not in _MODES:
-            raise EncryptionError(f"there is no cipher {name!r}; there are {', '.join(ALGORITHMS)}")
+            raise EncryptionError(f"unknown cipher {name!r}; expected one of {', '.join(ALGORITHMS)}")
         cipher, key_bytes, block_bytes = _BLOCK_CIPHERS[family]
         padded = block_bytes if mode == "cbc" else 0
         return cls(_find("algorithms", cipher), _find("modes", mode.upper()), key_bytes, block_bytes, padded)
 
-    def prepared(self, key: bytes, vector: bytes) -> Cipher[Any]:
-        """The cipher with key and vector; `EncryptionError` if the cryptographic library does not have it."""
+    def with_key(self, key: bytes, vector: bytes) -> Cipher[Any]:
+        """Return the cipher with key and vector; `EncryptionError` if the cryptographic library does not have it."""
         if self.cipher.__name__ == "TripleDES":
-            # DES and its variants with fewer keys are the one with three, with keys repeated.
+            # DES and two-key DES are triple DES with repeated keys.
             key = (key * 3)[:24]
         try:
             if self.mode is None:
                 return Cipher(self.cipher(key, vector) if self.vector_bytes else self.cipher(key), None)
             return Cipher(self.cipher(key), self.mode(vector))
         except (UnsupportedAlgorithm, ValueError) as err:
-            raise EncryptionError(f"the cryptographic library cannot use {self.cipher.__name__}: {err}") from err
+            raise EncryptionError(f"the cryptographic library does not support {self.cipher.__name__}: {err}") from err
 
     def keys(self, passphrase: str, salt: bytes, count: int = 1) -> Iterator[tuple[bytes, bytes]]:
-        """Key and vector: openssl's, and Bcfg2's if `count` is 2 and it is another one."""
+        """Yield key and vector as openssl derives them, and if `count` is 2 also as Bcfg2 does, if that differs."""
         secret = passphrase.encode() + salt
         digest = material = b""
         while len(material) < max(self.key_bytes + self.vector_bytes, _BEFORE_BCFG2_VECTOR + 16):
@@ -181,7 +183,7 @@ class _Algorithm:
 
 
 def _find(kind: str, name: str) -> Any:
-    """A class of ``cryptography``, which moves old ciphers and modes into another package over time."""
+    """Return a class of ``cryptography``. Newer versions keep old ciphers and modes in another package."""
     for package in ("decrepit", "primitives"):
         try:
             module = importlib.import_module(f"cryptography.hazmat.{package}.ciphers.{kind}")
@@ -192,7 +194,7 @@ def _find(kind: str, name: str) -> Any:
 
 
 def is_encrypted(data: bytes) -> bool:
-    """Whether these are the bytes of a text in the format of this module."""
+    """Return true if the bytes are a text in the format of this module."""
     if data.lstrip()[:10] != _MAGIC_BASE64:
         return False
     try:
@@ -203,21 +205,21 @@ def is_encrypted(data: bytes) -> bool:
 
 
 def _split(data: bytes) -> tuple[bytes, bytes]:
-    """Salt and ciphertext."""
+    """Return salt and ciphertext; `EncryptionError` if the format is wrong."""
     try:
         raw = base64.b64decode(b"".join(data.split()), validate=True)
     except binascii.Error as err:
-        raise EncryptionError(f"this is no encrypted text: it is not base64 ({err})") from err
+        raise EncryptionError(f"not an encrypted text: invalid base64 ({err})") from err
     if not raw.startswith(_MAGIC) or len(raw) < len(_MAGIC) + _SALT_BYTES:
-        raise EncryptionError("this is no encrypted text: it does not begin with Salted__ and a salt")
+        raise EncryptionError("not an encrypted text: it does not begin with Salted__ and a salt")
     start = len(_MAGIC) + _SALT_BYTES
     return raw[len(_MAGIC) : start], raw[start:]
 
 
 def encrypt(data: bytes, passphrase: str, algorithm: str = DEFAULT_ALGORITHM) -> bytes:
-    """The encrypted text: lines of base64, as ``openssl enc -salt -md md5 -a`` writes them.
+    """Return the encrypted text: lines of base64, as ``openssl enc -salt -md md5 -a`` writes them.
 
-    `EncryptionError` if there is no such algorithm.
+    `EncryptionError` if the algorithm is unknown.
     """
     cipher = _Algorithm.named(algorithm)
     salt = os.urandom(_SALT_BYTES)
@@ -225,55 +227,75 @@ def encrypt(data: bytes, passphrase: str, algorithm: str = DEFAULT_ALGORITHM) ->
     if cipher.block_bytes:
         padder = padding.PKCS7(cipher.block_bytes * 8).padder()
         data = padder.update(data) + padder.finalize()
-    encryptor = cipher.prepared(key, vector).encryptor()
+    encryptor = cipher.with_key(key, vector).encryptor()
     encoded = base64.b64encode(_MAGIC + salt + encryptor.update(data) + encryptor.finalize())
     return b"".join(encoded[at : at + _LINE_LENGTH] + b"\n" for at in range(0, len(encoded), _LINE_LENGTH))
 
 
 def decrypt(data: bytes, passphrase: str, algorithm: str = DEFAULT_ALGORITHM) -> bytes:
-    """The bytes that were encrypted; `EncryptionError` if this is no encrypted text or the passphrase cannot be it."""
-    return _first_text(_candidates(data, passphrase, algorithm), "the passphrase does not fit")
+    """Return the decrypted bytes; `EncryptionError` if the text is not encrypted or the passphrase is wrong."""
+    return _best(_candidates(data, passphrase, algorithm), "wrong passphrase")
 
 
-def _candidates(data: bytes, passphrase: str, algorithm: str) -> Iterator[bytes]:
-    """What a text may mean under a passphrase; nothing if it does not fit."""
+def decrypt_any(
+    data: bytes,
+    passphrases: Iterable[str],
+    algorithm: str = DEFAULT_ALGORITHM,
+    failure: str = "no passphrase decrypts it",
+) -> bytes:
+    """Decrypt with the passphrase that fits best; `EncryptionError` with the text of `failure` if none does."""
+    _split(data)
+    return _best((found for word in passphrases for found in _candidates(data, word, algorithm)), failure)
+
+
+class _Candidate(NamedTuple):
+    """A possible decryption. The greatest is the most probable."""
+
+    is_text: bool
+    padding_bytes: int
+    plain: bytes
+
+
+def _candidates(data: bytes, passphrase: str, algorithm: str) -> Iterator[_Candidate]:
+    """Yield the possible decryptions of a text with a passphrase; none if the passphrase is wrong."""
     cipher = _Algorithm.named(algorithm)
     salt, ciphertext = _split(data)
     for key, vector in cipher.keys(passphrase, salt, count=2):
-        decryptor = cipher.prepared(key, vector).decryptor()
+        decryptor = cipher.with_key(key, vector).decryptor()
         try:
-            plain = decryptor.update(ciphertext) + decryptor.finalize()
+            padded = plain = decryptor.update(ciphertext) + decryptor.finalize()
             if cipher.block_bytes:
                 unpadder = padding.PKCS7(cipher.block_bytes * 8).unpadder()
-                plain = unpadder.update(plain) + unpadder.finalize()
+                plain = unpadder.update(padded) + unpadder.finalize()
         except ValueError:
             continue
-        yield plain
+        yield _Candidate(_is_utf8(plain), len(padded) - len(plain), plain)
 
 
-def _first_text(candidates: Iterator[bytes], failure: str) -> bytes:
-    """The first candidate that is text; if none is, the first; `EncryptionError` if there is none."""
-    first = None
-    for candidate in candidates:
-        try:
-            candidate.decode()
-        except UnicodeDecodeError:
-            first = candidate if first is None else first
-        else:
-            return candidate
-    if first is None:
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _best(candidates: Iterator[_Candidate], failure: str) -> bytes:
+    """Return the most probable decryption, of equal ones the first; `EncryptionError` if there is none."""
+    best = max(candidates, key=itemgetter(0, 1), default=None)
+    if best is None:
         raise EncryptionError(failure)
-    return first
+    return best.plain
 
 
 @dataclass(frozen=True)
 class Passphrases:
-    """What ``[encryption]`` says.
+    """The settings in ``[encryption]``.
 
     Attributes:
-        by_name: name -> passphrase; a name is found as it is spelled in the file and in lower case.
+        by_name: name -> passphrase, with each name as spelled in the file and in lower case.
         algorithm: the cipher.
-        lax: whether what cannot be decrypted is used as it is.
+        lax: true if a secret that cannot be decrypted is used as it is.
     """
 
     by_name: Mapping[str, str]
@@ -282,18 +304,18 @@ class Passphrases:
 
     @classmethod
     def of(cls, settings: Settings) -> Passphrases:
-        """Those of a configuration; `ConfigError` if a value in the section makes no sense."""
+        """Read the passphrases from a configuration; `ConfigError` if a value in the section is invalid."""
         section = settings.section("encryption")
         reserved = {option.key for option in ENCRYPTION_OPTIONS}
         names = [name for name in section if name.lower() not in reserved]
         return cls({name: section[name] for name in names}, settings[ALGORITHM], settings[LAX_DECRYPTION])
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is a passphrase of this name."""
+        """Return true if there is a passphrase with this name."""
         return name in self.by_name or name in map(str.lower, self.by_name)
 
     def __getitem__(self, name: str) -> str:
-        """The passphrase of a name; `EncryptionError` if there is none."""
+        """Return the passphrase with this name; `EncryptionError` if there is none."""
         if name in self.by_name:
             return self.by_name[name]
         for spelled, passphrase in self.by_name.items():
@@ -302,20 +324,17 @@ class Passphrases:
         raise EncryptionError(f"[encryption] has no passphrase {name}")
 
     def encrypt(self, data: bytes, name: str) -> bytes:
-        """Encrypt with the passphrase of a name; `EncryptionError` if that cannot be done."""
+        """Encrypt with the passphrase called `name`; `EncryptionError` if that fails."""
         return encrypt(data, self[name], self.algorithm)
 
     def decrypt(self, data: bytes, name: str) -> bytes:
-        """Decrypt with the passphrase of a name; `EncryptionError` if that cannot be done."""
+        """Decrypt with the passphrase called `name`; `EncryptionError` if that fails."""
         try:
             return decrypt(data, self[name], self.algorithm)
         except EncryptionError as err:
             raise EncryptionError(f"passphrase {name}: {err}") from err
 
     def decrypt_any(self, data: bytes) -> bytes:
-        """Decrypt with whichever passphrase fits; `EncryptionError` if none does."""
-        _split(data)
-        return _first_text(
-            (plain for word in self.by_name.values() for plain in _candidates(data, word, self.algorithm)),
-            "none of the passphrases of [encryption] fits" if self.by_name else "[encryption] has no passphrases",
-        )
+        """Decrypt with the passphrase that fits best; `EncryptionError` if none does."""
+        failure = "no passphrase in [encryption] decrypts it" if self.by_name else "[encryption] has no passphrases"
+        return decrypt_any(data, self.by_name.values(), self.algorithm, failure)

@@ -1,14 +1,14 @@
-"""One tree of errors.
+"""The tree of errors.
 
-Four kinds of mistakes are told apart, because they end differently:
+There are four kinds, with different consequences:
 
-* a mistake in the configuration (`ConfigError`, `PluginInitError`, `TLSError`, `CoreInitError`) stops the start with
+* an error in the configuration (`ConfigError`, `PluginInitError`, `TLSError`, `CoreInitError`) stops the start with
   one line;
-* a mistake in the repository (`RepositoryError` and below) harms only what depends on that file;
-* what the database cannot do (`StorageError` and below) fails the call that needs it;
-* a bad request (`RPCError`, `RequestError`) gets its answer and a log line.
+* an error in the repository (`RepositoryError` and below) affects only what depends on that file;
+* an error of the database (`StorageError` and below) fails the call that needs the database;
+* a bad request (`RPCError`, `RequestError`) gets an error response and a log line.
 
-An error's text is one line that a system administrator can act on: it names the file, the option or the entry.
+An error's text is one line that an administrator can act on: it names the file, the option or the entry.
 """
 
 from __future__ import annotations
@@ -27,58 +27,60 @@ class CoreInitError(GeventcoreError):
 
 
 class TLSError(GeventcoreError):
-    """A key, certificate or CA cannot be used, or a TLS conversation failed."""
+    """A key, certificate or CA cannot be used, or a TLS connection failed."""
 
 
 class PluginError(GeventcoreError):
-    """The root of what plugins raise."""
+    """The root of the errors that plugins raise."""
 
 
 class PluginInitError(PluginError):
-    """A plugin cannot be loaded; the start stops."""
+    """A plugin cannot be loaded. The server does not start."""
 
 
 class PluginExecutionError(PluginError):
-    """A plugin cannot do what it was asked for: an entry cannot be bound, a file cannot be written."""
+    """A plugin cannot do its work, for example bind an entry or write a file."""
+
+
+class SpecificityError(PluginExecutionError):
+    """A file name has an invalid ``.H_host`` or ``.Gnn_group`` suffix, or cannot be made for a host or group."""
 
 
 class StatisticsNotStored(PluginError):
-    """What a client reported can neither be stored nor kept for later; the call gets a fault."""
+    """A client's report can neither be stored nor kept for later. The client gets a fault."""
 
 
 class ValidationError(PluginError):
-    """A validator refuses the structures or the bound configuration of a client; the call gets a fault."""
-
-
-class SpecificityError(PluginError):
-    """A file name's ``.H_host`` or ``.Gnn_group`` suffix makes no sense."""
+    """A validator refuses the structures or the bound configuration of a client. The client gets a fault."""
 
 
 class MetadataError(PluginError):
-    """The root of what a metadata source raises."""
+    """The root of the errors that a metadata source raises."""
 
 
 class MetadataConsistencyError(MetadataError):
-    """What is known of a client contradicts itself, or the client is unknown."""
+    """The metadata of a client contradict each other, or the client is unknown."""
 
 
 class MetadataRuntimeError(MetadataError):
-    """The metadata source is not ready, or cannot write."""
+    """The metadata source is not ready, or cannot write its data."""
 
 
 class StorageError(GeventcoreError):
-    """The database cannot do what it was asked for; the text names the database."""
+    """The root of database errors. The text names the database."""
 
 
 class DatabaseUnavailable(StorageError):
-    """The database cannot be reached, or cannot be written: it may be possible later."""
+    """The database cannot be reached or written at the moment. A later attempt may succeed."""
 
 
 class DatabaseMisconfigured(DatabaseUnavailable):
-    """The database refuses to be used as it is configured. The start of a server stops; one that runs waits, as for any
-    database that is gone, for whoever mends it.
+    """The database refuses the configuration, for example the password.
 
-    `key` is the key of the option that is wrong, if one is.
+    A server does not start. A running server waits until the cause is fixed, as in any outage.
+
+    Attributes:
+        key: the key of the wrong option in section ``[database]``, or an empty text.
     """
 
     def __init__(self, message: str, key: str = "") -> None:
@@ -87,17 +89,17 @@ class DatabaseMisconfigured(DatabaseUnavailable):
 
 
 class SchemaMismatch(StorageError):
-    """The tables of a database are not what this version needs; the text names the command that mends it."""
+    """The tables of a database do not match this version. The text names the command that fixes them."""
 
 
 class MetadataUnavailable(MetadataRuntimeError):
-    """Nothing is known of any client just now; whoever calls may try again."""
+    """The metadata source cannot be read at the moment. The caller may retry."""
 
 
 def is_outage(err: BaseException | None) -> bool:
-    """Whether an error comes from a database that cannot be used just now.
+    """Return whether an error was caused by an unavailable database.
 
-    That it cannot is logged when it begins: what fails because of it meanwhile is no news.
+    An outage is logged once, when it begins. Errors that it causes are not logged again.
     """
     while err is not None:
         if isinstance(err, DatabaseUnavailable):
@@ -106,8 +108,16 @@ def is_outage(err: BaseException | None) -> bool:
     return False
 
 
+class SourceUnavailable(PluginError):
+    """A source outside the repository cannot be reached at the moment. `Connector.if_unavailable` says what follows."""
+
+
+class PackageSourceError(GeventcoreError):
+    """A source of packages cannot be fetched or read; its last data stay in use."""
+
+
 class RepositoryError(GeventcoreError):
-    """A repository file cannot be used; the text names the file and, where known, the line."""
+    """A repository file cannot be used. The text names the file and, where known, the line."""
 
 
 class TemplateError(RepositoryError):
@@ -119,9 +129,10 @@ class RenderError(GeventcoreError):
 
 
 class RequestError(GeventcoreError):
-    """A request that HTTP or XML-RPC does not allow.
+    """A request that violates HTTP or XML-RPC.
 
-    `status` is the HTTP status code of the answer that it deserves.
+    Attributes:
+        status: HTTP status code of the response.
     """
 
     def __init__(self, message: str, status: int = 400) -> None:
@@ -132,7 +143,8 @@ class RequestError(GeventcoreError):
 class RPCError(GeventcoreError):
     """A call that is answered with an XML-RPC fault.
 
-    `fault_code` is the fault's number (docs: reference/protocol, "Faults").
+    Attributes:
+        fault_code: the fault's number (docs: reference/protocol, "Faults").
     """
 
     def __init__(self, fault_code: int, message: str) -> None:
@@ -140,9 +152,9 @@ class RPCError(GeventcoreError):
         self.fault_code = fault_code
 
 
-#: Fault number of failures that mean the whole run cannot go on.
+#: Fault number of failures that end the client's whole run.
 FAULT_CRITICAL = -32500
-#: Fault number of a method that does not exist or may not be called.
+#: Fault number of a call to an unknown or forbidden method.
 FAULT_UNKNOWN_METHOD = -32601
-#: Fault number of everything else that a method raises.
+#: Fault number of all other errors.
 FAULT_OTHER = 1

@@ -18,6 +18,9 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+#: How many items are stored together at most, where storing many costs hardly more than storing one.
+DEFAULT_LIMIT = 10_000
+
 
 class Ticket(Generic[T]):
     """Something that waits to be stored, and what came of it.
@@ -56,13 +59,33 @@ class GroupCommit(Generic[T]):
     outside; what it has not finished then waits for the next call, without the ticket of who was ended.
     """
 
-    def __init__(self, carry_out: Callable[[Sequence[Ticket[T]]], None], limit: int) -> None:
+    def __init__(self, carry_out: Callable[[Sequence[Ticket[T]]], None], limit: int = DEFAULT_LIMIT) -> None:
         self._carry_out = carry_out
         self._limit = limit
         self._lock = threading.Lock()
         self._waiting: deque[Ticket[T]] = deque()
         #: Whether somebody leads: carries out, or is about to.
         self._is_busy = False
+
+    @classmethod
+    def storing(
+        cls, store: Callable[[list[T]], Sequence[Exception | None]], limit: int = DEFAULT_LIMIT
+    ) -> GroupCommit[T]:
+        """Return a group commit that calls `store` with items.
+
+        `store` returns for each item why it cannot be stored, or None; what it raises concerns all of them.
+        """
+
+        def carry_out(batch: Sequence[Ticket[T]]) -> None:
+            errors: Sequence[Exception | None]
+            try:
+                errors = store([ticket.item for ticket in batch])
+            except Exception as err:  # noqa: BLE001 - everyone who waits is told
+                errors = [err] * len(batch)
+            for ticket, error in zip(batch, errors, strict=True):
+                ticket.finish(error)
+
+        return cls(carry_out, limit)
 
     def put(self, item: T) -> Any:
         """The result, when the item is stored; raises why it is not."""
@@ -116,3 +139,18 @@ class GroupCommit(Generic[T]):
         self._is_busy = bool(self._waiting)
         if self._is_busy:
             self._waiting[0].turn.set()
+
+
+def failures(numbers: Sequence[int], attempt: Callable[[Sequence[int]], Exception | None]) -> dict[int, Exception]:
+    """Attempt something for many items at once; return the error of each item for which it fails even alone.
+
+    `attempt` gets the numbers of items and returns why it has failed for them, which then has changed nothing. Each
+    half of what fails is attempted by itself, so one bad item among a hundred costs a dozen attempts and not a hundred.
+    """
+    error = attempt(numbers)
+    if error is None:
+        return {}
+    if len(numbers) == 1:
+        return {numbers[0]: error}
+    middle = len(numbers) // 2
+    return {**failures(numbers[:middle], attempt), **failures(numbers[middle:], attempt)}

@@ -1,4 +1,4 @@
-"""What the benchmarks' command lines have in common: the server, the repository's shape, and where the report goes."""
+"""The common part of the benchmarks' command lines: the server, the shape of the repository, and the report."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from contrib.bench.arena import Arena
-from geventcore.cli.common import termination_as_interrupt
+from geventcore.cli.command import termination_as_interrupt
 from geventcore.errors import GeventcoreError
-from geventcore.fleet.load.crew import Progress
-from geventcore.fleet.load.measurement import machine_facts
-from geventcore.fleet.load.page import Section, html_page
-from geventcore.fleet.repository import Shape
+from geventcore.simulation.engine import Progress
+from geventcore.simulation.load import Load, Pace
+from geventcore.simulation.measurement import machine_facts
+from geventcore.simulation.report_page import Section, html_page
+from geventcore.simulation.repository import Shape
+from geventcore.simulation.test_bed import ServerProcess, TestBed
+
+#: Of each process, before the clock starts: of clients with different profiles.
+WARM_UP_RUNS = 4
 
 
 def parser(name: str, text: str, *, server: str, clients: int, entries: int) -> argparse.ArgumentParser:
-    """A parser with what every benchmark of one server takes; `text` is the module's docstring."""
+    """Return a parser of what every benchmark of one server takes; `text` is the module's docstring."""
     made = argparse.ArgumentParser(
         prog=f"python -m contrib.bench.{name}", description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -31,18 +36,18 @@ def parser(name: str, text: str, *, server: str, clients: int, entries: int) -> 
 
 
 def add_report(made: argparse.ArgumentParser, name: str) -> None:
-    """The option that says where the page goes."""
+    """Add the option for the page."""
     default = Path(f"bench-{name}.html")
     made.add_argument(
         "--report", type=Path, default=default, help=f"the page; its numbers go beside it as .json (default: {default})"
     )
 
 
-def with_arena(shape: Callable[[], Shape], measure: Callable[[Arena], int]) -> int:
-    """Generate a repository and measure; what goes wrong becomes a line on standard error and the exit status 1."""
+def with_test_bed(shape: Callable[[], Shape], measure: Callable[[TestBed], int]) -> int:
+    """Generate a repository and measure; an error becomes a line on standard error and the exit status 1."""
     try:
         with termination_as_interrupt(), tempfile.TemporaryDirectory(prefix="bench-") as directory:
-            return measure(Arena(Path(directory), shape()))
+            return measure(TestBed(Path(directory), shape()))
     except (GeventcoreError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -51,17 +56,22 @@ def with_arena(shape: Callable[[], Shape], measure: Callable[[Arena], int]) -> i
         return 130
 
 
+def load_of(bed: TestBed, server: ServerProcess, pace: Pace, seconds: float) -> Load:
+    """Return a load of all clients on a server, with some runs to warm up."""
+    return replace(bed.load(server), pace=pace, seconds=seconds, warm_up_runs=WARM_UP_RUNS)
+
+
 def show_progress(progress: Progress) -> None:
-    """One line on a terminal, written over and over."""
+    """Write one line on a terminal, over and over."""
     if sys.stderr.isatty():
-        runs = f"{progress.ok} runs good, {progress.failed} failed, {progress.underway} under way"
+        runs = f"{progress.ok} runs good, {progress.failed} failed, {progress.under_way} under way"
         print(f"\r{progress.seconds:6.0f} s: {runs}, {progress.retries} calls repeated ", end="", file=sys.stderr)
 
 
 def write_report(
     path: Path, title: str, note: str, sections: Sequence[Section], settings: Mapping[str, object]
 ) -> None:
-    """The page, and everything measured as JSON beside it."""
+    """Write the page, and everything measured as JSON beside it."""
     facts = machine_facts()
     path.write_text(html_page(title, note, sections, facts), encoding="utf-8")
     given = {name: value if isinstance(value, (int, float)) else str(value) for name, value in settings.items()}

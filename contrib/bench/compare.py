@@ -26,18 +26,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from contrib.bench.arena import Arena, BenchError, Contestant, parse_contestant
-from contrib.bench.command import add_report, show_progress, write_report
-from contrib.bench.servers import SERVERS
-from geventcore.cli.common import termination_as_interrupt
+from contrib.bench.candidates import SERVERS, BenchError, Candidate, parse_candidate
+from contrib.bench.command import add_report, load_of, show_progress, write_report
+from geventcore.cli.command import termination_as_interrupt
 from geventcore.errors import GeventcoreError
-from geventcore.fleet.load.job import Pace
-from geventcore.fleet.load.measurement import Measurement
-from geventcore.fleet.load.page import Section
-from geventcore.fleet.load.text import comparison
-from geventcore.fleet.load.turn import take_turn
-from geventcore.fleet.repository import Shape
-from tests.peers.sites import PLUGINS
+from geventcore.simulation.load import Pace
+from geventcore.simulation.measurement import Measurement, measure_load
+from geventcore.simulation.report_page import Section
+from geventcore.simulation.report_text import comparison
+from geventcore.simulation.repository import Shape
+from geventcore.simulation.test_bed import PLUGINS, TestBed
 
 #: The more clients, the longer it takes until the first ones have made all their calls.
 DEFAULT_LEVELS = "1:15,16:15,64:20,256:40,1000:90"
@@ -45,7 +43,7 @@ DEFAULT_LEVELS = "1:15,16:15,64:20,256:40,1000:90"
 
 @dataclass(frozen=True)
 class Level:
-    """How much load: so many runs under way at the same time, for so many seconds."""
+    """An amount of load: so many runs under way at the same time, for so many seconds."""
 
     clients: int
     seconds: float
@@ -67,8 +65,8 @@ def parse_level(text: str) -> Level:
     return level
 
 
-def compare(arena: Arena, contestants: Sequence[Contestant], levels: Sequence[Level], rounds: int) -> list[Section]:
-    """Measure every contestant at every level, by turns; says on standard error what it is doing.
+def compare(bed: TestBed, candidates: Sequence[Candidate], levels: Sequence[Level], rounds: int) -> list[Section]:
+    """Measure every candidate at every level, by turns; says on standard error what it is doing.
 
     Ctrl-C ends it, and what was measured by then is returned.
 
@@ -77,15 +75,15 @@ def compare(arena: Arena, contestants: Sequence[Contestant], levels: Sequence[Le
     """
     sections: list[Section] = []
     for level in levels:
-        pace = Pace(concurrency=level.clients)
-        measurements = [Measurement(contestant.name, pace.describe()) for contestant in contestants]
+        pace = Pace(None, concurrency=level.clients)
+        measurements = [Measurement(candidate.name, pace.describe()) for candidate in candidates]
         sections.append(Section(f"{level.clients} clients", f"{pace.describe()}, {level.seconds:g} s", measurements))
         for number in range(rounds):
-            for contestant, measurement in zip(contestants, measurements, strict=True):
-                print(f"{level.clients} clients, round {number + 1}: {contestant.name}", file=sys.stderr, flush=True)
-                with arena.serving(contestant) as running:
-                    load = arena.load(running, pace, level.seconds)
-                    take_turn(measurement, load, [running.pid], show_progress)
+            for candidate, measurement in zip(candidates, measurements, strict=True):
+                print(f"{level.clients} clients, round {number + 1}: {candidate.name}", file=sys.stderr, flush=True)
+                with bed.serving(candidate.options, candidate.command) as running:
+                    load = load_of(bed, running, pace, level.seconds)
+                    measure_load(measurement, load, [running.pid], show_progress)
                 if measurement.interrupted:
                     return sections
     return sections
@@ -115,10 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         levels = [parse_level(text) for text in options.levels.split(",")]
         most = max(100, *(level.clients for level in levels))
         shape = Shape(clients=options.clients or most, entries=options.entries)
-        contestants = [parse_contestant(text) for text in options.servers]
+        candidates = [parse_candidate(text) for text in options.servers]
         with termination_as_interrupt(), tempfile.TemporaryDirectory(prefix="bench-") as directory:
-            arena = Arena(Path(directory), shape, options.plugins.split(","))
-            sections = compare(arena, contestants, levels, options.rounds)
+            bed = TestBed(Path(directory), shape, options.plugins.split(","))
+            sections = compare(bed, candidates, levels, options.rounds)
     except (GeventcoreError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -12,14 +12,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from contrib.bench.arena import Arena, parse_contestant
-from contrib.bench.command import parser, show_progress, with_arena, write_report
-from geventcore.fleet.load.job import Pace
-from geventcore.fleet.load.measurement import Measurement
-from geventcore.fleet.load.page import Section
-from geventcore.fleet.load.text import summary
-from geventcore.fleet.load.turn import take_turn
-from geventcore.fleet.repository import Shape
+from contrib.bench.candidates import parse_candidate
+from contrib.bench.command import load_of, parser, show_progress, with_test_bed, write_report
+from geventcore.simulation.load import Pace
+from geventcore.simulation.measurement import Measurement, measure_load
+from geventcore.simulation.report_page import Section
+from geventcore.simulation.report_text import summary
+from geventcore.simulation.repository import Shape
+from geventcore.simulation.test_bed import TestBed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,21 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--seconds", type=float, default=1800.0, help="when to end at the latest (default: 1800)")
     options = made.parse_args(arguments)
 
-    def measure(arena: Arena) -> int:
-        contestant = parse_contestant(options.server)
-        measurement = Measurement(contestant.name, Pace(options.within).describe())
-        with arena.serving(contestant) as running:
-            load = arena.load(running, Pace(options.within), options.seconds)
-            take_turn(measurement, load, [running.pid], show_progress)
+    def measure(bed: TestBed) -> int:
+        candidate = parse_candidate(options.server)
+        measurement = Measurement(candidate.name, Pace(splay_seconds=options.within).describe())
+        with bed.serving(candidate.options, candidate.command) as running:
+            load = load_of(bed, running, Pace(splay_seconds=options.within), options.seconds)
+            measure_load(measurement, load, [running.pid], show_progress)
         print(summary(measurement))
         note = f"{options.clients} clients with {options.entries} entries each begin within {options.within:g} s."
         write_report(
-            options.report, f"A herd at {contestant.name}", note, [Section("", "", [measurement])], vars(options)
+            options.report, f"A herd at {candidate.name}", note, [Section("", "", [measurement])], vars(options)
         )
         unfinished = measurement.total("runs_failed") + measurement.total("runs_cut")
         return 1 if unfinished else 0
 
-    return with_arena(lambda: Shape(clients=options.clients, entries=options.entries), measure)
+    return with_test_bed(lambda: Shape(clients=options.clients, entries=options.entries), measure)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a connection costs in memory that is open and wants nothing.
+"""The memory of a connection that is open and wants nothing.
 
     python -m contrib.bench.idle --connections 2000
 
@@ -21,21 +21,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from contrib.bench.meter import memory
+from geventcore.simulation.repository import Shape
+from geventcore.simulation.sampler import Sampler
+from geventcore.simulation.test_bed import PASSWORD, TestBed
 from geventcore.wire.basicauth import format_authorization
-from tests.peers.certificates import CertificateFiles
-from tests.peers.server import GeventcoreServer
-from tests.peers.sites import ServerSite
-from tests.repositories.generate import Shape, generate
 
-PASSWORD = "benchmark"
 #: The first of the addresses that connections come from.
 SOURCES = tuple(f"127.0.3.{number}" for number in range(1, 5))
 _OPTIONS = {"gevent": {"workers": "1"}, "server": {"idle_timeout": "600", "handshake_timeout": "600"}}
 
 
 def open_one(number: int, port: int, context: ssl.SSLContext, request: bytes) -> ssl.SSLSocket:
-    """A connection after its handshake, and after the answer to `request` if there is one."""
+    """Return a connection after its handshake, and after the answer to `request` if there is one."""
     source = SOURCES[number % len(SOURCES)]
     tcp = socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(source, 0))
     tls = context.wrap_socket(tcp)
@@ -47,14 +44,11 @@ def open_one(number: int, port: int, context: ssl.SSLContext, request: bytes) ->
 
 
 def measure(connections: int, answered: bool) -> tuple[float, float]:
-    """Resident and proportional memory of one connection, in bytes."""
+    """Return resident and proportional memory of one connection, in bytes."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name, contextlib.ExitStack() as stack:
-        directory = Path(name)
-        repository = directory / "repository"
-        client = generate(repository, Shape(clients=1, entries=40))[0]
-        files = CertificateFiles(directory / "certificates")
-        site = ServerSite(directory / "server", repository, files.server(), files.ca, PASSWORD, overrides=_OPTIONS)
-        running = stack.enter_context(GeventcoreServer("gevent").serving(site))
+        bed = TestBed(Path(name), Shape(clients=1, entries=40))
+        client = bed.clients[0]
+        running = stack.enter_context(bed.serving(_OPTIONS))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -66,12 +60,13 @@ def measure(connections: int, answered: bool) -> tuple[float, float]:
         seen = []
         for step in range(2):
             for number in range(connections // 2):
-                sock = open_one(step * connections + number, site.port, context, request if answered else b"")
+                sock = open_one(step * connections + number, running.port, context, request if answered else b"")
                 stack.callback(sock.close)
             # Until the last handshake has ended on the server's side, too.
             time.sleep(1.0)
-            seen.append(memory(running.pid))
-        return tuple(2 * (after - before) / connections for before, after in zip(*seen, strict=True))  # type: ignore[return-value]
+            processes = Sampler([running.pid]).processes()
+            seen.append((sum(one.rss for one in processes), sum(one.pss for one in processes)))
+        return tuple(2 * (after - before) / connections for before, after in zip(*seen, strict=True))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

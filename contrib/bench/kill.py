@@ -20,14 +20,14 @@ from collections.abc import Sequence
 
 import psutil
 
-from contrib.bench.arena import Arena, BenchError, parse_contestant
-from contrib.bench.command import parser, show_progress, with_arena, write_report
-from geventcore.fleet.load.job import Pace
-from geventcore.fleet.load.measurement import Measurement
-from geventcore.fleet.load.page import Section, Table
-from geventcore.fleet.load.text import summary
-from geventcore.fleet.load.turn import take_turn
-from geventcore.fleet.repository import Shape
+from contrib.bench.candidates import BenchError, parse_candidate
+from contrib.bench.command import load_of, parser, show_progress, with_test_bed, write_report
+from geventcore.simulation.load import Pace
+from geventcore.simulation.measurement import Measurement, measure_load
+from geventcore.simulation.report_page import Section, Table
+from geventcore.simulation.report_text import summary
+from geventcore.simulation.repository import Shape
+from geventcore.simulation.test_bed import TestBed
 
 _POLL_SECONDS = 0.02
 
@@ -87,18 +87,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--concurrency", type=int, default=64, help="runs under way (default: 64)")
     made.add_argument("--seconds", type=float, default=60.0, help="how long (default: 60)")
     made.add_argument("--every", type=float, default=5.0, help="seconds between two kills (default: 5)")
-    made.add_argument("--seed", type=int, default=0, help="other numbers, other victims")
+    made.add_argument("--seed", type=int, default=0, help="random seed of the choice of workers")
     options = made.parse_args(arguments)
 
-    def measure(arena: Arena) -> int:
-        contestant = parse_contestant(options.server)
-        pace = Pace(concurrency=options.concurrency)
-        measurement = Measurement(contestant.name, f"{pace.describe()}; a worker is killed every {options.every:g} s")
-        with arena.serving(contestant) as running:
+    def measure(bed: TestBed) -> int:
+        candidate = parse_candidate(options.server)
+        pace = Pace(None, concurrency=options.concurrency)
+        measurement = Measurement(candidate.name, f"{pace.describe()}; a worker is killed every {options.every:g} s")
+        with bed.serving(candidate.options, candidate.command) as running:
             killer = Killer(running.pid, options.every, options.seed)
             try:
-                load = arena.load(running, pace, options.seconds)
-                take_turn(measurement, load, [running.pid], show_progress, killer.begin)
+                load = load_of(bed, running, pace, options.seconds)
+                measure_load(measurement, load, [running.pid], show_progress, killer.begin)
             finally:
                 killer.end()
         print(summary(measurement))
@@ -109,10 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n" + "\n".join(f"{name}: {value}" for name, value in zip(header, row, strict=True)))
         section = Section("", measurement.load, [measurement], [Table("Killed workers", header, [row])])
         note = f"{options.clients} clients with {options.entries} entries each."
-        write_report(options.report, f"Killed workers of {contestant.name}", note, [section], vars(options))
+        write_report(options.report, f"Killed workers of {candidate.name}", note, [section], vars(options))
         return 1 if measurement.total("runs_failed") or not killer.killed else 0
 
-    return with_arena(lambda: Shape(clients=options.clients, entries=options.entries), measure)
+    return with_test_bed(lambda: Shape(clients=options.clients, entries=options.entries), measure)
 
 
 if __name__ == "__main__":

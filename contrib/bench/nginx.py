@@ -1,4 +1,4 @@
-"""What a request costs the server beside nginx: a new TLS connection each, and an answer of 200 KB that is ready.
+"""The cost of a request beside nginx: a new TLS connection each, and an answer of 200 KB that is ready.
 
     python -m contrib.bench.nginx --requests 1500 --rounds 4
 
@@ -26,18 +26,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from contrib.bench.meter import Meter
 from contrib.bench.ready_answer import DOCUMENT
-from geventcore.tls.authority import Authority, KeyType, write_private
+from geventcore.simulation.repository import Shape
+from geventcore.simulation.sampler import Sampler
+from geventcore.simulation.test_bed import HOST, PASSWORD, PLUGINS, TestBed, free_port
+from geventcore.tls.authority import KeyType
 from geventcore.wire.basicauth import format_authorization
 from geventcore.wire.xmlrpc import dump_string_response
-from tests.peers.certificates import Certificate
-from tests.peers.server import GeventcoreServer
-from tests.peers.sites import PLUGINS, ServerSite, free_port
-from tests.repositories.generate import Shape, generate
 
-HOST = "127.0.0.1"
-PASSWORD = "benchmark"
 BODY = dump_string_response(DOCUMENT.data)
 
 _ONE_WORKER = {"gevent": {"workers": "1"}}
@@ -60,8 +56,8 @@ http {{
   ssl_prefer_server_ciphers on;
   ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384;
   ssl_ciphers ECDHE+AESGCM+AES128:ECDHE+AESGCM;
-  ssl_certificate {pair.certificate};
-  ssl_certificate_key {pair.key};
+  ssl_certificate {certificate};
+  ssl_certificate_key {key};
   ssl_client_certificate {ca};
   ssl_verify_client optional;
   server {{ listen {host}:{port} ssl backlog=4096; root {directory}/files; }}
@@ -70,7 +66,7 @@ http {{
 
 
 @dataclass(frozen=True)
-class Contender:
+class Running:
     """A server that runs, and the request that it answers."""
 
     name: str
@@ -79,56 +75,33 @@ class Contender:
     request: bytes
 
 
-@dataclass(frozen=True)
-class Keys:
-    """The files of an authority and of a server certificate of one kind."""
-
-    ca: Path
-    pair: Certificate
-
-    @classmethod
-    def make(cls, directory: Path, key_type: KeyType) -> Keys:
-        """New ones, both with that kind of key."""
-        authority = Authority.create("Bench CA", key_type)
-        ca = directory / "ca.crt"
-        ca.write_bytes(authority.certificate_pem)
-        issued = authority.issue("localhost", dns_names=["localhost"], ip_addresses=[HOST], key_type=key_type)
-        pair = Certificate(directory / "server.crt", directory / "server.key")
-        pair.certificate.write_bytes(issued.certificate_pem)
-        write_private(pair.key, issued.key_pem)
-        return cls(ca, pair)
+@contextlib.contextmanager
+def geventcore(bed: TestBed) -> Iterator[Running]:
+    """Start the gevent core, with the plugin that has the answer ready."""
+    with bed.serving(_ONE_WORKER) as server:
+        authorization = format_authorization(bed.clients[0].name, PASSWORD)
+        body = xmlrpc.client.dumps((), "ReadyAnswer.get").encode()
+        head = (
+            f"POST /RPC2 HTTP/1.1\r\nHost: {HOST}:{server.port}\r\nAccept-Encoding: gzip\r\nContent-Type: text/xml\r\n"
+            f"User-Agent: Python-xmlrpc/3.11\r\nAuthorization: {authorization}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        yield Running("geventcore", server.pid, server.port, head.encode() + body)
 
 
 @contextlib.contextmanager
-def geventcore(directory: Path, keys: Keys) -> Iterator[Contender]:
-    """Our gevent core."""
-    repository = directory / "repository"
-    client = generate(repository, Shape(clients=1, entries=40))[0]
-    plugins = (*PLUGINS, "contrib.bench.ready_answer.ReadyAnswer")
-    site = ServerSite(
-        directory / "server", repository, keys.pair, keys.ca, PASSWORD, plugins=plugins, overrides=_ONE_WORKER
-    )
-    body = xmlrpc.client.dumps((), "ReadyAnswer.get").encode()
-    head = (
-        f"POST /RPC2 HTTP/1.1\r\nHost: {HOST}:{site.port}\r\nAccept-Encoding: gzip\r\nContent-Type: text/xml\r\n"
-        f"User-Agent: Python-xmlrpc/3.11\r\nAuthorization: {format_authorization(client.name, PASSWORD)}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    with GeventcoreServer("gevent").serving(site) as running:
-        yield Contender("geventcore", running.pid, site.port, head.encode() + body)
-
-
-@contextlib.contextmanager
-def nginx(directory: Path, keys: Keys) -> Iterator[Contender]:
-    """Debian's nginx."""
+def nginx(directory: Path, bed: TestBed, body: bytes = BODY) -> Iterator[Running]:
+    """Start Debian's nginx, which sends a body."""
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     files = directory / "files"
     files.mkdir(parents=True)
-    (files / "answer").write_bytes(BODY)
+    (files / "answer").write_bytes(body)
     port = free_port()
     configuration = directory / "nginx.conf"
     configuration.write_text(
-        _NGINX_CONFIGURATION.format(directory=directory, pair=keys.pair, ca=keys.ca, host=HOST, port=port)
+        _NGINX_CONFIGURATION.format(
+            directory=directory, certificate=bed.certificate, key=bed.key, ca=bed.ca, host=HOST, port=port
+        )
     )
     request = f"GET /answer HTTP/1.1\r\nHost: {HOST}:{port}\r\nUser-Agent: Python-xmlrpc/3.11\r\n\r\n"
     process = subprocess.Popen([program, "-c", str(configuration), "-p", str(directory)], stderr=subprocess.DEVNULL)
@@ -140,18 +113,21 @@ def nginx(directory: Path, keys: Keys) -> Iterator[Contender]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"nginx does not start:\n{(directory / 'error.log').read_text()}")
             time.sleep(0.05)
-        yield Contender("nginx", process.pid, port, request.encode())
+        yield Running("nginx", process.pid, port, request.encode())
     finally:
         process.terminate()
         process.wait()
 
 
-def ask(contender: Contender, context: ssl.SSLContext) -> None:
-    """One request on a connection of its own, closed without close_notify as real clients do."""
-    with socket.create_connection((HOST, contender.port), timeout=30) as tcp:
+def ask(server: Running, context: ssl.SSLContext, wanted: bytes | None = BODY) -> None:
+    """Make one request on a connection of its own, closed without close_notify as real clients do.
+
+    The answer must have the body `wanted`, or any if it is None.
+    """
+    with socket.create_connection((HOST, server.port), timeout=30) as tcp:
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with context.wrap_socket(tcp) as tls:
-            tls.sendall(contender.request)
+            tls.sendall(server.request)
             with tls.makefile("rb") as reader:
                 status = reader.readline()
                 length = 0
@@ -159,21 +135,26 @@ def ask(contender: Contender, context: ssl.SSLContext) -> None:
                     if line.lower().startswith(b"content-length:"):
                         length = int(line.partition(b":")[2])
                 body = reader.read(length)
-    if b" 200 " not in status or body != BODY:
-        raise SystemExit(f"{contender.name} answers {status!r} and {len(body)} bytes")
+    if b" 200 " not in status or (wanted is not None and body != wanted) or len(body) != length:
+        raise SystemExit(f"{server.name} answers {status!r} and {len(body)} bytes")
 
 
-def cost(contender: Contender, requests: int, at_once: int) -> float:
-    """Processor time of the server for each of a number of requests, in seconds."""
+def cost(servers: Running | Sequence[Running], requests: int, at_once: int, wanted: bytes | None = BODY) -> float:
+    """Return processor time of the server for each of a number of requests, in seconds.
+
+    Several requests to one server take turns.
+    """
+    turns = [servers] if isinstance(servers, Running) else servers
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    meter = Meter(contender.pid)
-    before = meter.cpu_seconds()
+    sampler = Sampler([turns[0].pid])
+    before = sampler.cpu_seconds()
     with ThreadPoolExecutor(at_once) as executor:
-        for done in [executor.submit(ask, contender, context) for _ in range(requests)]:
+        asked = [executor.submit(ask, turns[number % len(turns)], context, wanted) for number in range(requests)]
+        for done in asked:
             done.result()
-    return (meter.cpu_seconds() - before) / requests
+    return (sampler.cpu_seconds() - before) / requests
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -189,11 +170,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         key_type: KeyType = "rsa" if kind == "rsa" else "ecdsa"
         with tempfile.TemporaryDirectory(prefix="bench-") as name, contextlib.ExitStack() as stack:
             directory = Path(name)
-            keys = Keys.make(directory, key_type)
-            ours = stack.enter_context(geventcore(directory / "ours", keys))
-            theirs = stack.enter_context(nginx(directory / "nginx", keys))
-            for contender in (ours, theirs):
-                cost(contender, 200, options.at_once)
+            plugins = (*PLUGINS, "contrib.bench.ready_answer.ReadyAnswer")
+            bed = TestBed(directory, Shape(clients=1, entries=40), plugins, key_type)
+            ours = stack.enter_context(geventcore(bed))
+            theirs = stack.enter_context(nginx(directory / "nginx", bed))
+            for server in (ours, theirs):
+                cost(server, 200, options.at_once)
             pairs = [
                 (cost(ours, options.requests, options.at_once), cost(theirs, options.requests, options.at_once))
                 for _ in range(options.rounds)

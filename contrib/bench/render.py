@@ -1,4 +1,4 @@
-"""What it costs to build configurations, without a network.
+"""The cost of building configurations, without a network.
 
     python -m contrib.bench.render --entries 400,1000,5000
 
@@ -36,11 +36,11 @@ from lxml import etree
 
 from geventcore.core.base import Core
 from geventcore.core.methods import CoreMethods
-from geventcore.options.common import FILEMONITOR, PLUGINS, REPOSITORY
+from geventcore.options.server import FILEMONITOR, PLUGINS, REPOSITORY
 from geventcore.options.settings import default_settings
+from geventcore.simulation.repository import Shape, generate
+from geventcore.simulation.test_bed import PLUGINS as BENCH_PLUGINS
 from geventcore.wire.xmlrpc import parse_call
-from tests.peers.sites import PLUGINS as BENCH_PLUGINS
-from tests.repositories.generate import Shape, generate
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,18 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 
-from contrib.bench.arena import Arena, parse_contestant
-from contrib.bench.command import parser, show_progress, with_arena, write_report
-from geventcore.fleet.load.job import Pace
-from geventcore.fleet.load.measurement import Measurement
-from geventcore.fleet.load.page import Section, Table
-from geventcore.fleet.load.sampler import Sample
-from geventcore.fleet.load.text import summary
-from geventcore.fleet.load.turn import take_turn
-from geventcore.fleet.repository import Shape
+from contrib.bench.candidates import parse_candidate
+from contrib.bench.command import load_of, parser, show_progress, with_test_bed, write_report
+from geventcore.simulation.load import Pace
+from geventcore.simulation.measurement import Measurement, measure_load
+from geventcore.simulation.report_page import Section, Table
+from geventcore.simulation.report_text import summary
+from geventcore.simulation.repository import Shape
+from geventcore.simulation.sampler import Sample
+from geventcore.simulation.test_bed import TestBed
 
 #: Runs under way while the most is measured that the server can do.
-_FULL_LOAD = Pace(concurrency=64)
+_FULL_LOAD = Pace(None, concurrency=64)
 
 _WATCHED: tuple[tuple[str, Callable[[Sample], float]], ...] = (
     ("memory, PSS in MB", lambda sample: sample.pss / 1e6),
@@ -56,19 +56,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--rate", type=float, help="runs that begin in each second (default: half of the most)")
     options = made.parse_args(arguments)
 
-    def measure(arena: Arena) -> int:
-        contestant = parse_contestant(options.server)
-        full = Measurement(contestant.name, _FULL_LOAD.describe())
-        with arena.serving(contestant) as running:
+    def measure(bed: TestBed) -> int:
+        candidate = parse_candidate(options.server)
+        full = Measurement(candidate.name, _FULL_LOAD.describe())
+        with bed.serving(candidate.options, candidate.command) as running:
             rate = options.rate
             if rate is None:
-                load = arena.load(running, _FULL_LOAD, options.full_seconds)
-                take_turn(full, load, [running.pid], show_progress)
+                load = load_of(bed, running, _FULL_LOAD, options.full_seconds)
+                measure_load(full, load, [running.pid], show_progress)
                 rate = full.per_second("runs_ok") / 2
-            pace = Pace(rate=rate)
-            half = Measurement(contestant.name, pace.describe())
-            load = arena.load(running, pace, options.minutes * 60)
-            take_turn(half, load, [running.pid], show_progress)
+            pace = Pace(None, rate=rate)
+            half = Measurement(candidate.name, pace.describe())
+            load = load_of(bed, running, pace, options.minutes * 60)
+            measure_load(half, load, [running.pid], show_progress)
         table = growth(half.turns[0].samples.samples)
         print(summary(half))
         print()
@@ -78,10 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sections = [Section("Half load", pace.describe(), [half], [table])]
         if full.turns:
             sections.append(Section("Full load, before", _FULL_LOAD.describe(), [full]))
-        write_report(options.report, f"A soak of {contestant.name}", note, sections, vars(options))
+        write_report(options.report, f"A soak of {candidate.name}", note, sections, vars(options))
         return 1 if half.total("runs_failed") else 0
 
-    return with_arena(lambda: Shape(clients=options.clients, entries=options.entries), measure)
+    return with_test_bed(lambda: Shape(clients=options.clients, entries=options.entries), measure)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,14 @@ from collections.abc import Sequence
 
 import psutil
 
-from contrib.bench.arena import Arena, parse_contestant
-from contrib.bench.command import parser, show_progress, with_arena, write_report
-from geventcore.fleet.load.job import Pace
-from geventcore.fleet.load.measurement import Measurement
-from geventcore.fleet.load.page import Section, Table
-from geventcore.fleet.load.sampler import ProcessSample, Sampler
-from geventcore.fleet.load.turn import take_turn
-from geventcore.fleet.repository import Shape
+from contrib.bench.candidates import parse_candidate
+from contrib.bench.command import load_of, parser, show_progress, with_test_bed, write_report
+from geventcore.simulation.load import Pace
+from geventcore.simulation.measurement import Measurement, measure_load
+from geventcore.simulation.report_page import Section, Table
+from geventcore.simulation.repository import Shape
+from geventcore.simulation.sampler import ProcessSample, Sampler
+from geventcore.simulation.test_bed import TestBed
 
 #: Makes some 10,000 files.
 _GROUPS, _FILE_BYTES = 52, 16_000
@@ -58,18 +58,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--seconds", type=float, default=20.0, help="of runs after each start (default: 20)")
     options = made.parse_args(arguments)
 
-    def measure(arena: Arena) -> int:
-        contestant = parse_contestant(options.server)
-        pace = Pace(concurrency=16)
-        measurement = Measurement(contestant.name, pace.describe())
+    def measure(bed: TestBed) -> int:
+        candidate = parse_candidate(options.server)
+        pace = Pace(None, concurrency=16)
+        measurement = Measurement(candidate.name, pace.describe())
         starts, at_ready, after_runs = [], [], []
         for number in range(options.starts):
-            with arena.serving(contestant) as running:
+            with bed.serving(candidate.options, candidate.command) as running:
                 # It serves already; its age is what it took, without the copy of the repository that is made before.
                 ready = time.time() - psutil.Process(running.pid).create_time()
                 at_ready = Sampler([running.pid]).processes()
                 before = measurement.total("runs_ok")
-                take_turn(measurement, arena.load(running, pace, options.seconds), [running.pid], show_progress)
+                measure_load(measurement, load_of(bed, running, pace, options.seconds), [running.pid], show_progress)
                 after_runs = Sampler([running.pid]).processes()
             runs = measurement.total("runs_ok") - before
             sizes = [_megabytes(at_ready), _megabytes(after_runs)]
@@ -87,13 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print("".join(f"{cell:>{len(title) + 3}}" for cell, title in zip(row, table.header, strict=True)))
         note = f"{options.groups} profiles, {options.entries} entries each, files of {options.file_bytes} bytes."
         section = Section("", "", [measurement], tables)
-        write_report(options.report, f"Starts of {contestant.name}", note, [section], vars(options))
+        write_report(options.report, f"Starts of {candidate.name}", note, [section], vars(options))
         return 1 if measurement.total("runs_failed") else 0
 
     def shape() -> Shape:
         return Shape(options.clients, options.groups, entries=options.entries, file_bytes=options.file_bytes)
 
-    return with_arena(shape, measure)
+    return with_test_bed(shape, measure)
 
 
 if __name__ == "__main__":

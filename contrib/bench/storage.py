@@ -1,4 +1,4 @@
-"""How many uploads the database takes in: results of probes, and reports.
+"""The number of uploads that the database takes in each second: results of probes, and reports.
 
     python -m contrib.bench.storage --seconds 5
 
@@ -7,7 +7,8 @@ of its own for each measurement, which ends when its time is over or all clients
 *Together* is what the server does: those that wait share a commit. *Alone* has a commit for each upload. Databases are
 on the disk of the temporary directory, and both kinds sync it (``fsync``). Processor time is that of the process that
 writes, without the database server's. Results of five probes differ in each upload; of ten bad entries in a report one
-does in every twentieth. `contrib.bench.uploads` does it over the network.
+does in every twentieth. PostgreSQL is measured if `contrib.bench.postgresql` finds it. `contrib.bench.uploads` does it
+over the network.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contrib.bench import postgresql
 from geventcore.storage import migration
 from geventcore.storage.config import DatabaseConfig
-from tests.support.postgresql import PostgreSQL, find_programs
 
 if TYPE_CHECKING:
     from geventcore.reporting.journal import JournaledSink
@@ -48,7 +49,7 @@ REPORTS = 200
 
 
 def write(arguments: str) -> None:
-    """Upload for a while, and print what that came to, in JSON."""
+    """Upload for a while, and print the figures in JSON."""
     import time
 
     import gevent
@@ -125,7 +126,7 @@ def _offload(function: Any, *arguments: Any) -> Any:
 
 def measure(config: DatabaseConfig, kind: str, batch: int, seconds: float) -> dict[str, float]:
     """Upload for some seconds in another process, up to `batch` uploads in a transaction."""
-    fields = ("engine", "name", "user", "host", "schema")
+    fields = ("engine", "name", "user", "password", "host", "port", "schema")
     given = {"config": {name: getattr(config, name) for name in fields}, "batch": batch, "seconds": seconds}
     given["kind"] = kind
     done = subprocess.run(
@@ -140,25 +141,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure how many uploads the database takes in.")
     parser.add_argument("--seconds", type=float, default=5.0, help="for how long each measurement lasts at most")
     options = parser.parse_args(arguments)
-    programs = find_programs()
     print(f"{'database':12} {'uploads':10} {'commits':10} {'uploads/s':>10} {'per commit':>11} {'CPU ms/upload':>14}")
     with tempfile.TemporaryDirectory() as directory:
-        cluster = PostgreSQL(programs, durable=True) if programs else None
-        try:
-            for kind, (name, batch) in itertools.product(_UPLOADS, (("alone", 1), ("together", 100))):
-                configs = [DatabaseConfig("sqlite3", str(Path(directory) / f"{kind}-{name}.sqlite"))]
-                configs += [cluster.new_config()] if cluster else []
-                for config in configs:
-                    migration.upgrade(config)
-                    found = measure(config, kind, batch, options.seconds)
-                    print(
-                        f"{config.engine:12} {kind:10} {name:10} {found['writes'] / found['seconds']:10.0f} "
-                        f"{found['writes'] / found['commits']:11.1f} {found['busy'] / found['writes'] * 1000:14.2f}",
-                        flush=True,
-                    )
-        finally:
-            if cluster:
-                cluster.remove()
+        for kind, (name, batch) in itertools.product(_UPLOADS, (("alone", 1), ("together", 100))):
+            configs = [DatabaseConfig("sqlite3", str(Path(directory) / f"{kind}-{name}.sqlite"))]
+            configs += [postgresql.new_config()] if postgresql.is_available() else []
+            for config in configs:
+                migration.upgrade(config)
+                found = measure(config, kind, batch, options.seconds)
+                print(
+                    f"{config.engine:12} {kind:10} {name:10} {found['writes'] / found['seconds']:10.0f} "
+                    f"{found['writes'] / found['commits']:11.1f} {found['busy'] / found['writes'] * 1000:14.2f}",
+                    flush=True,
+                )
     return 0
 
 

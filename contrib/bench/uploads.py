@@ -29,22 +29,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contrib.bench.arena import HOST, PASSWORD, Arena, Contestant
+from contrib.bench import postgresql
+from contrib.bench.candidates import Candidate
 from contrib.bench.command import add_report, write_report
-from contrib.bench.meter import Meter
-from geventcore.cli.common import termination_as_interrupt
+from geventcore.cli.command import termination_as_interrupt
 from geventcore.errors import GeventcoreError
-from geventcore.fleet.load.conversation import RECV_PROBE_DATA, RECV_STATS, Answer, AttemptFailed, check_answer
-from geventcore.fleet.load.job import LoadClient
-from geventcore.fleet.load.page import Section, Table
-from geventcore.fleet.repository import Shape
+from geventcore.simulation.answers import Answer, AttemptFailed
+from geventcore.simulation.conversation import check_answer
+from geventcore.simulation.load import RECV_PROBE_DATA, RECV_STATS, SimulatedClient
+from geventcore.simulation.report_page import Section, Table
+from geventcore.simulation.repository import Shape
+from geventcore.simulation.sampler import Sampler
+from geventcore.simulation.test_bed import HOST, PASSWORD, Sections, TestBed
 from geventcore.storage import migration
 from geventcore.storage.config import DatabaseConfig
 from geventcore.wire.basicauth import format_authorization
 from geventcore.wire.xmlrpc import dump_call
-from tests.peers.server import GeventcoreServer
-from tests.peers.sites import Sections
-from tests.support.postgresql import PostgreSQL, database_section, find_programs
 
 CONCURRENCY = 64
 PLUGINS = ("Metadata", "Probes", "Reporting")
@@ -93,7 +93,7 @@ class Caller:
     """
 
     number: int
-    client: LoadClient
+    client: SimulatedClient
     port: int
     context: ssl.SSLContext
     method: str
@@ -156,25 +156,25 @@ class Rate:
     processor: float
 
 
-def measure(arena: Arena, contestant: Contestant, method: str, keeps: bool, seconds: float) -> Rate:
+def measure(bed: TestBed, candidate: Candidate, method: str, keeps: bool, seconds: float) -> Rate:
     """Upload for some seconds; `AttemptFailed` or `OSError` if a call fails."""
-    context = ssl.create_default_context(cafile=str(arena.ca))
+    context = ssl.create_default_context(cafile=str(bed.ca))
     context.check_hostname = False
-    with arena.serving(contestant) as running:
+    with bed.serving(candidate.options, candidate.command) as running:
         callers = [
-            Caller(number, client, running.site.port, context, method, keeps)
-            for number, client in enumerate(arena.clients[:CONCURRENCY])
+            Caller(number, client, running.port, context, method, keeps)
+            for number, client in enumerate(bed.clients[:CONCURRENCY])
         ]
         begin = threading.Barrier(len(callers) + 1)
         threads = [threading.Thread(target=caller.call_until, args=(begin, seconds)) for caller in callers]
         for thread in threads:
             thread.start()
         begin.wait(_PATIENCE_SECONDS)
-        meter, started = Meter(running.pid), time.monotonic()
-        before = meter.cpu_seconds()
+        sampler, started = Sampler([running.pid]), time.monotonic()
+        before = sampler.cpu_seconds()
         for thread in threads:
             thread.join()
-        elapsed, busy = time.monotonic() - started, meter.cpu_seconds() - before
+        elapsed, busy = time.monotonic() - started, sampler.cpu_seconds() - before
     for caller in callers:
         if caller.error is not None:
             raise caller.error
@@ -183,29 +183,25 @@ def measure(arena: Arena, contestant: Contestant, method: str, keeps: bool, seco
     return Rate(len(durations) / elapsed, ranks[49] * 1000, ranks[98] * 1000, busy / len(durations) * 1000)
 
 
-def lines(arena: Arena, options: argparse.Namespace) -> Iterator[list[str]]:
+def lines(bed: TestBed, options: argparse.Namespace) -> Iterator[list[str]]:
     """A line of the table for each measurement."""
-    server = GeventcoreServer("gevent")
-    programs = find_programs()
-    cluster = PostgreSQL(programs, durable=True) if programs and "postgresql" in options.databases else None
     with contextlib.ExitStack() as stack:
-        if cluster is not None:
-            stack.callback(cluster.remove)
         cases = itertools.product(options.databases, options.workers, options.connections, _METHODS, options.commits)
         for engine, workers, connections, method, commits in cases:
-            if engine == "postgresql" and cluster is None:
+            if engine == "postgresql" and not postgresql.is_available():
                 continue
             database = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))) / "bench.sqlite"
-            config = cluster.new_config() if cluster and engine != "sqlite3" else DatabaseConfig(engine, str(database))
+            is_file = engine == "sqlite3"
+            config = DatabaseConfig(engine, str(database)) if is_file else postgresql.new_config()
             migration.upgrade(config)
             sections: Sections = {
                 "gevent": {"workers": workers},
                 "probes": {"use_database": "true"},
-                "database": database_section(config),
+                "database": postgresql.database_section(config),
             }
             plugins = PLUGINS if commits == "together" else (ALONE, *PLUGINS)
-            contestant = Contestant(engine, server, {**sections, "server": {"plugins": ",".join(plugins)}})
-            rate = measure(arena, contestant, method, connections == "kept", options.seconds)
+            candidate = Candidate(engine, {**sections, "server": {"plugins": ",".join(plugins)}})
+            rate = measure(bed, candidate, method, connections == "kept", options.seconds)
             figures = [f"{rate.calls:.0f}", f"{rate.half:.1f}", f"{rate.most:.1f}", f"{rate.processor:.2f}"]
             yield [engine, workers, connections, method, commits, *figures]
 
@@ -233,8 +229,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(pattern.format(*HEADER), flush=True)
     try:
         with termination_as_interrupt(), tempfile.TemporaryDirectory(prefix="bench-") as directory:
-            arena = Arena(Path(directory), Shape(clients=CONCURRENCY, entries=20), PLUGINS)
-            for row in lines(arena, options):
+            bed = TestBed(Path(directory), Shape(clients=CONCURRENCY, entries=20), PLUGINS)
+            for row in lines(bed, options):
                 rows.append(row)
                 print(pattern.format(*row), flush=True)
     except (GeventcoreError, AttemptFailed, OSError) as error:

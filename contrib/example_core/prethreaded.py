@@ -45,9 +45,9 @@ class PrethreadedCore(NetworkCore):
             thread.start()
         self.ready()
         self.wait_for_termination()
+        self.stop_listening()
+        # The threads are not joined: one may still be in a request that has been cut off.
         self.drain()
-        for thread in self._threads_that_serve:
-            thread.join()
 
     def _serve(self) -> None:
         with selectors.DefaultSelector() as selector:

@@ -6,8 +6,11 @@
 * ``.. remote-methods::`` has those of plugins and file monitors;
 * ``.. metric-reference::`` has every metric;
 * ``.. command-reference::`` has the help of every command;
+* ``.. lint-severities::``, ``.. lint-checks::`` and ``.. lint-schemas::`` have the checks of a repository;
+* ``.. reserved-names::`` lists the public attributes of the base class of cores;
 * ``.. database-tables::`` has the tables of the database;
-* ``.. missing-plugins::``, ``.. refused-plugins::`` and ``.. bcfg2-programs::`` tell what of Bcfg2 is not here;
+* ``.. missing-names::`` lists the names of Bcfg2's modules that are not here;
+* ``.. missing-plugins::``, ``.. replaced-plugins::`` and ``.. bcfg2-programs::`` tell what of Bcfg2 is not here;
 * ``.. auth-table:: FILE`` and ``.. acl-table:: FILE`` show the expected table of an example.
 """
 
@@ -27,9 +30,9 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from geventcore.cli.components import load_components
+from geventcore.cli.components import all_components
 from geventcore.cli.main import COMMANDS
-from geventcore.cores import CORES
+from geventcore.compat.modules import LEFT_OUT
 from geventcore.filemonitor import MONITORS
 from geventcore.metrics.families import definitions
 from geventcore.options import Option
@@ -37,15 +40,20 @@ from geventcore.options.bcfg2_keys import BCFG2_KEYS
 from geventcore.options.reference import reference_rst
 from geventcore.plugin.registry import load_object
 from geventcore.plugins import PLUGINS
-from geventcore.plugins.refused import RefusedPlugin
+from geventcore.plugins.replaced import ReplacedPlugin
 from geventcore.rpc.methods import exposed_methods
-from geventcore.storage.schema import all_tables
+from geventcore.storage.tables import all_tables
+from geventcore.tools.lint.findings import SEVERITIES
+from geventcore.tools.lint.schema_table import SCHEMAS
+from geventcore.tools.lint.table import check_classes
 
 log = logging.getLogger(__name__)
 
-#: The plugins that Bcfg2 1.4 has.
+#: The plugins that Bcfg2 1.2, 1.3 or 1.4 has.
 BCFG2_PLUGINS = frozenset(
     (
+        *("Account", "BB", "Base", "Editor", "Hostbase", "SGenshi", "SSLCA", "Snapshots", "Statistics", "Svcmgr"),
+        *("TCheetah", "TGenshi"),
         *("ACL", "AWSTags", "Bundler", "Bzr", "Cfg", "Cvs", "DBStats", "Darcs", "Decisions", "Defaults", "Deps"),
         *(
             "FileProbes",
@@ -82,11 +90,9 @@ BCFG2_PROGRAMS = {
 @cache
 def all_options() -> tuple[Option[Any], ...]:
     """Every option of the program: of its parts, of all its cores and of all its plugins."""
-    components = load_components(PLUGINS)
-    for reason in (*components.missing_libraries, *components.plugin_errors):
-        log.warning("left out: %s", reason)
-    for core in _loaded(CORES.values()):
-        components.options.add(*core.options)
+    components = all_components()
+    for reason in components.missing:
+        log.warning("left out: the options of %s", reason)
     return tuple(components.options)
 
 
@@ -188,6 +194,21 @@ class ExposedMethods(_MethodList):
             yield method.name, _arguments(method.function, 1), method.help
 
 
+class ReservedNames(SphinxDirective):
+    """The names of the attributes that ``Core`` and ``NetworkCore`` set."""
+
+    def run(self) -> list[nodes.Node]:
+        names: set[str] = set()
+        for path in ("geventcore.core.base:Core", "geventcore.core.network:NetworkCore"):
+            found = load_object(path)
+            names.update(re.findall(r"self\.([a-z]\w*)(?:: [^=\n]+)? = ", inspect.getsource(found)))
+            names.update(name for name in vars(found) if name[0] != "_")
+        paragraph = nodes.paragraph()
+        for number, name in enumerate(sorted(names)):
+            paragraph += [nodes.Text(", "), nodes.literal(text=name)] if number else [nodes.literal(text=name)]
+        return [paragraph]
+
+
 class RemoteMethods(_MethodList):
     """The methods of plugins and of the file monitor that can be called."""
 
@@ -216,6 +237,39 @@ class CommandReference(_Generated):
         return self.parse(lines)
 
 
+class LintSeverities(_Generated):
+    """A list of the severities."""
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse(
+            line for name, meaning in SEVERITIES.items() for line in (f"``{name}``", f"    {meaning}", "")
+        )
+
+
+class LintChecks(_Generated):
+    """The findings of each check, with their severities and what to do."""
+
+    def run(self) -> list[nodes.Node]:
+        lines: list[str] = []
+        for check in check_classes().values():
+            plugin = f" It is done if the plugin {check.plugin} is enabled." if check.plugin else ""
+            files = " It needs only the files." if check.is_serverless else ""
+            own = "" if not check.is_own else " Bcfg2 does not have it."
+            summary = " ".join(str(check.__doc__).split("\n\n")[0].split())
+            lines += [f"``{check.name}``", f"    {summary}{plugin}{files}{own}", ""]
+            for kind in check.kinds:
+                lines += [f"    ``{kind.name}`` ({kind.severity})", f"        {kind.meaning} {kind.advice}", ""]
+        return self.parse(lines)
+
+
+class LintSchemas(_Generated):
+    """A table of the schemas and their files."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = [(f"``{name}``", schema.about) for name, schema in SCHEMAS.items()]
+        return self.parse(_list_table(("Schema", "Files"), rows))
+
+
 class MetricReference(_Generated):
     """A definition list of the metrics, by the parts of their names."""
 
@@ -239,12 +293,20 @@ class MissingPlugins(_Generated):
         return self.parse([text])
 
 
-class RefusedPlugins(_Generated):
-    """A list of the plugins of Bcfg2 that are refused, with the reasons."""
+class ReplacedPlugins(_Generated):
+    """A list of the plugins of Bcfg2 that do nothing here, with the reasons."""
 
     def run(self) -> list[nodes.Node]:
-        refused = (cls for cls in _loaded(PLUGINS.values()) if issubclass(cls, RefusedPlugin))
-        return self.parse(line for cls in refused for line in (f"``{cls.name}``", f"    {cls.reason}.", ""))
+        replaced = (cls for cls in _loaded(PLUGINS.values()) if issubclass(cls, ReplacedPlugin))
+        return self.parse(line for cls in replaced for line in (f"``{cls.name}``", f"    {cls.reason}.", ""))
+
+
+class MissingNames(_Generated):
+    """A table of the names of Bcfg2's modules that do not exist here, with the reasons."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = [(f"``Bcfg2.{pattern}``", reason) for pattern, reason in LEFT_OUT.items() if pattern != "*"]
+        return self.parse(_list_table(("Names", "Why, and what to use"), rows))
 
 
 class Bcfg2Programs(_Generated):
@@ -340,11 +402,16 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("option-reference", OptionReference)
     app.add_directive("exposed-methods", ExposedMethods)
     app.add_directive("remote-methods", RemoteMethods)
+    app.add_directive("reserved-names", ReservedNames)
     app.add_directive("metric-reference", MetricReference)
     app.add_directive("command-reference", CommandReference)
+    app.add_directive("lint-severities", LintSeverities)
+    app.add_directive("lint-checks", LintChecks)
+    app.add_directive("lint-schemas", LintSchemas)
     app.add_directive("database-tables", DatabaseTables)
     app.add_directive("missing-plugins", MissingPlugins)
-    app.add_directive("refused-plugins", RefusedPlugins)
+    app.add_directive("missing-names", MissingNames)
+    app.add_directive("replaced-plugins", ReplacedPlugins)
     app.add_directive("bcfg2-programs", Bcfg2Programs)
     app.add_directive("auth-table", AuthTable)
     app.add_directive("acl-table", ACLTable)

@@ -1,8 +1,8 @@
-"""From an `Option` to a flag of the command line.
+"""Command-line flags made from `Option` objects.
 
-A flag does not become an argument of the command's function. The text that it is given goes into `Invocation`, from
-where `geventcore.options.load_settings` takes it as one source among others. The text is looked at at once, so that a
-wrong one is a usage error.
+A flag does not become an argument of the command's function. Its text goes into `Invocation`, which
+`geventcore.options.load_settings` reads as one of several sources. The text is validated at once, so that a wrong value
+is a usage error.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from geventcore.options import Option
-from geventcore.options.common import DEBUG
 from geventcore.options.reference import default_text
+from geventcore.options.server import DEBUG
 from geventcore.options.settings import wrong_value
 from geventcore.options.types import ChoiceType, ValueType
 
@@ -26,26 +26,33 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass
 class Invocation:
-    """What the command line says, at any place in it; a later flag goes over an earlier one.
+    """The options on the command line. Flags may stand anywhere, and a later flag overrides an earlier one.
 
     Attributes:
-        config_file: the configuration file that it names.
+        config_file: the configuration file.
         command_line: the texts of options.
+        program: the name of Bcfg2's program that was called, or None; see `is_original`.
     """
 
     config_file: Path | None = None
     command_line: dict[Option[Any], str] = field(default_factory=dict)
+    program: str | None = None
+
+    @property
+    def is_original(self) -> bool:
+        """True if the command was called by a name of Bcfg2, and does what the tool of that name does."""
+        return self.program is not None
 
     @property
     def debug(self) -> bool:
-        """Whether errors are shown with their origin."""
+        """True if errors are shown with a traceback."""
         return self.command_line.get(DEBUG) == "yes"
 
 
 def click_option(option: Option[Any]) -> Callable[[F], F]:
-    """A decorator that gives a command the flags of an option.
+    """Return a decorator that adds the flags of an option to a command.
 
-    A yes-or-no option gets a pair, ``--listen-all`` and ``--no-listen-all``, whichever of them it documents.
+    A yes-or-no option gets a pair, such as ``--listen-all`` and ``--no-listen-all``.
     """
     is_flag = option.type.is_flag
 
@@ -92,7 +99,7 @@ def _help(option: Option[Any]) -> str:
 
 
 def _parameter_type(option: Option[Any]) -> click.ParamType[Any]:
-    # The type of a path makes the shell complete file names; nothing is checked or changed.
+    # The path type only makes the shell complete file names.
     return click.Path() if isinstance(option.type, ValueType) and option.type.is_path else click.STRING
 
 

@@ -1,4 +1,4 @@
-"""``geventcore completion``: commands and options at a press of the tab key."""
+"""``geventcore completion``: completion of commands and options in the shell."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from click.shell_completion import get_completion_class
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    """Print a script that makes a shell complete commands and options.
+    """Print a completion script for a shell.
 
-    For bash, put it among the completions of all users or of yours:
+    For bash, save it in a directory of completions:
 
         geventcore completion bash > ~/.local/share/bash-completion/completions/geventcore
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
-from geventcore.cli.common import common_flags, with_settings
-from geventcore.cli.components import load_components
-from geventcore.errors import ConfigError, GeventcoreError
+from geventcore.cli.command import common_flags, with_settings
+from geventcore.cli.components import add_configured, all_components
+from geventcore.core.start_checks import replaced_plugins, start_problems, start_warnings
+from geventcore.errors import ConfigError
 from geventcore.options import LoadedSettings, Option
-from geventcore.options.common import PLUGINS
 from geventcore.options.reference import reference_rst, sample_conf, value_text
+from geventcore.tools.log_recording import recorded_log
+from geventcore.units import counted
 
 
 @click.group()
@@ -23,30 +25,50 @@ def command() -> None:
 @command.command()
 @with_settings()
 def check(settings: LoadedSettings) -> int:
-    """Check the configuration file and all values in it.
+    """Check the configuration file, and everything else that keeps a server from starting.
 
-    The plugins in it are loaded, because their options are checked too. Everything that is wrong is printed. The exit
-    status is 1 if there is an error; warnings are no errors.
+    The command imports the configured core and plugins to check their options, too, reads keys and certificates, and
+    prepares the plugins. It prints all errors; the exit status is 1 if there is one. A wrong value is only a warning if
+    no core or plugin in use reads it. The output names cores and plugins whose options cannot be checked, because a
+    library is missing. ``geventcore server --check`` also reads the whole repository.
     """
-    errors = _add_components(settings)
+    errors = add_configured(settings)
     errors += [err for err in settings.errors() if str(err) not in map(str, errors)]
-    warnings = settings.warnings
+    with recorded_log():
+        for problem in start_problems(settings):
+            if str(problem) not in map(str, errors):
+                errors.append(problem)
+        idle = replaced_plugins(settings)
+    used = tuple(settings.options)
+    components = all_components(used)
+    unused = [option for option in components.options if option not in used]
+    settings.options.add(*unused)
+    warnings = [
+        *start_warnings(settings),
+        *idle,
+        *(f"{err}; nothing in use reads this value" for err in settings.errors(unused)),
+    ]
     files = ", ".join(map(str, settings.files))
     click.echo(f"checked: {files or f'only defaults, since {settings.config_file} does not exist'}")
     for err in errors:
         click.echo(f"error: {err}")
     for warning in warnings:
         click.echo(f"warning: {warning}")
-    click.echo(f"{_count(len(errors), 'error')}, {_count(len(warnings), 'warning')}")
+    for missing in components.missing:
+        if settings.section(missing.name.lower()):
+            click.echo(f"not checked: the options of {missing}")
+    click.echo(f"{counted(len(errors), 'error')}, {counted(len(warnings), 'warning')}")
     return 1 if errors else 0
 
 
 @command.command()
-@click.option("--all/--changed", "everything", default=True, help="Whether defaults are shown as well. [default: all]")
+@click.option(
+    "--all/--changed", "everything", default=True, help="Show options with default values, too. [default: all]"
+)
 @with_settings()
 def show(settings: LoadedSettings, everything: bool) -> int:
-    """Print the value of every option and where it comes from. Secrets are not shown."""
-    errors = _add_components(settings)
+    """Print the value of every option that the server reads, and its source. Secrets are hidden."""
+    errors = add_configured(settings)
     for option in settings.options:
         if not everything and not settings.is_set(option):
             continue
@@ -66,25 +88,14 @@ def show(settings: LoadedSettings, everything: bool) -> int:
     type=click.Choice(["rst", "conf"]),
     default="rst",
     show_default=True,
-    help="A page in reStructuredText, or a commented configuration file.",
+    help="The output: a page in reStructuredText, or a commented configuration file.",
 )
 def reference(form: str) -> None:
-    """Print the manual of all options, those of all plugins included. No configuration file is read."""
-    from geventcore.plugins import PLUGINS as PLUGIN_TABLE
-
-    components = load_components(PLUGIN_TABLE)
-    for reason in [*components.missing_libraries, *components.plugin_errors]:
-        click.echo(f"left out: {reason}", err=True)
+    """Print the manual of all options, those of all cores and plugins included. No configuration file is read."""
+    components = all_components()
+    for missing in components.missing:
+        click.echo(f"left out: the options of {missing}", err=True)
     click.echo((reference_rst if form == "rst" else sample_conf)(components.options), nl=False)
-
-
-def _add_components(settings: LoadedSettings) -> list[GeventcoreError]:
-    """Tell settings of all options that the configuration makes relevant; returns why some are missing."""
-    try:
-        names = settings[PLUGINS]
-    except ConfigError as err:
-        return [err]
-    return [*load_components(names, settings.options).plugin_errors]
 
 
 def _shown(settings: LoadedSettings, option: Option[Any]) -> str:
@@ -92,7 +103,3 @@ def _shown(settings: LoadedSettings, option: Option[Any]) -> str:
     if value is None:
         return "(unset)"
     return "(hidden)" if option.secret else value_text(option, value).replace("\n", "\\n")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

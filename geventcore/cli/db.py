@@ -1,76 +1,80 @@
-"""``geventcore db``: look after the database."""
+"""``geventcore db``: check, upgrade and import databases."""
 
 from __future__ import annotations
 
+import os
+
 import click
 
-from geventcore.cli.common import common_flags, start_logging, with_settings
+from geventcore.cli.command import common_flags, start_logging, with_settings
 from geventcore.core.databases import require_libraries
 from geventcore.options import LoadedSettings
+from geventcore.options.server import UMASK
 from geventcore.storage.config import DatabaseConfig, database_config, reporting_config
 
 
 @click.group()
 @common_flags
 def command() -> None:
-    """Check the database, make or change its tables, and take over one of Bcfg2.
+    """Check the database, create or upgrade its tables, and import from a Bcfg2 database.
 
-    If reports have a database of their own, each command is about both.
+    If reports have a separate database, each command applies to both.
     """
 
 
 @command.command()
 @with_settings()
 def check(settings: LoadedSettings) -> int:
-    """Connect to the database, look at its tables, and try whether it can be written.
+    """Check the connection, the tables and write access.
 
-    The status is 1 if a server could not use it.
+    The exit status is 1 if a server could not use the database.
     """
     from geventcore.storage.inspection import check as check_database
 
-    complaints = 0
+    problems = 0
     for config in _databases(settings):
         found = check_database(config)
-        complaints += len(found)
-        for complaint in found:
-            click.echo(f"error: {complaint}")
+        problems += len(found)
+        for problem in found:
+            click.echo(f"error: {problem}")
         if not found:
-            click.echo(f"{config} can be used")
-    return 1 if complaints else 0
+            click.echo(f"{config} is usable")
+    return 1 if problems else 0
 
 
 @command.command()
 @with_settings()
 def upgrade(settings: LoadedSettings) -> None:
-    """Make the tables, or change them to what this version needs.
+    """Create the tables, or upgrade them to this version.
 
-    Tables that are not geventcore's stay as they are. Stop the servers that use the database first, and make a copy of
-    it: there is no way back to an older version.
+    Tables of other programs stay as they are. First stop the servers that use the database and back it up: there is no
+    downgrade.
     """
     from geventcore.storage import migration
 
+    _use_umask(settings)
     for config in _databases(settings):
         before = migration.schema_version(config)
         migration.upgrade(config, lambda step: click.echo(f"  {step}"))
         if before.state is migration.SchemaState.CURRENT:
-            click.echo(f"{config} has version {before.needed} of the tables: nothing to do")
+            click.echo(f"{config} has schema version {before.needed}: nothing to do")
         else:
-            click.echo(f"{config} has version {before.needed} of the tables from now on")
+            click.echo(f"{config} upgraded to schema version {before.needed}")
 
 
 @command.command()
 @with_settings()
 def current(settings: LoadedSettings) -> int:
-    """Print which version of the tables the database has, and which this program needs.
+    """Print the schema version of the database, and the version that this program needs.
 
-    The status is 1 if they differ.
+    The exit status is 1 if they differ.
     """
     from geventcore.storage import migration
 
     status = 0
     for config in _databases(settings):
         version = migration.schema_version(config)
-        click.echo(f"{config}: version {version.found or 'none'}; needed is {version.needed}")
+        click.echo(f"{config}: schema version {version.found or 'none'}, needed {version.needed}")
         status |= version.state is not migration.SchemaState.CURRENT
     return status
 
@@ -81,28 +85,38 @@ def current(settings: LoadedSettings) -> int:
     "--time-zone",
     "zone_name",
     metavar="ZONE",
-    help="The time zone of the old server's clock; 'local' is this machine's. [default: [reporting] time_zone]",
+    help="The time zone of the Bcfg2 server's clock; 'local' is this machine's. [default: [reporting] time_zone]",
 )
-@click.option("--dry-run", is_flag=True, help="Only read, and say what would be taken over.")
-@click.option("--again", is_flag=True, help="Take over also what was taken over before, and removed since.")
+@click.option("--dry-run", is_flag=True, help="Show what would be imported, without writing.")
+@click.option("--again", is_flag=True, help="Import again what was imported before and removed since.")
 @with_settings()
 def import_(settings: LoadedSettings, source: str | None, zone_name: str | None, dry_run: bool, again: bool) -> None:
-    """Take over what a database of Bcfg2 1.3 or 1.4 knows.
+    """Import from a database of Bcfg2 1.3 or 1.4.
 
-    SOURCE is a file of SQLite or an URL (postgresql://user:password@host:port/name); without it, Bcfg2's tables in the
-    databases of the configuration are meant. Nothing of it is changed, and its server may go on running.
+    SOURCE is a SQLite file or a URL (postgresql://user:password@host:port/name). The default is Bcfg2's tables in the
+    configured databases. The source is not changed, and its server may keep running.
 
-    Taken over are the client list with versions, results of probes and the groups from them, and all reports. The
-    command may be interrupted and called again: it goes on where it was, and takes nothing twice.
+    The command imports the client list with versions, probe results and groups, and all reports. After an interruption,
+    run it again: it continues where it stopped, and imports nothing twice.
     """
     configs = _databases(settings)
-    from geventcore.cli.legacy_import import import_databases
+    _use_umask(settings)
+    from geventcore.cli.bcfg2_import import import_databases
 
     import_databases(settings, configs[0], configs[-1], source, zone_name, dry_run=dry_run, again=again)
 
 
+def _use_umask(settings: LoadedSettings) -> None:
+    """Give a file of SQLite the rights that the server would give it."""
+    os.umask(settings[UMASK])
+
+
 def _databases(settings: LoadedSettings) -> list[DatabaseConfig]:
-    """The databases that the configuration names, each once; `ConfigError` if they cannot be worked with at all."""
+    """Return the configured databases without duplicates.
+
+    Raises:
+        ConfigError: the configuration is wrong, or a library is missing.
+    """
     start_logging(settings)
     require_libraries()
     return list(dict.fromkeys([database_config(settings), reporting_config(settings)]))

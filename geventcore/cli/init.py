@@ -1,6 +1,7 @@
-"""``geventcore init``: a new site in a new directory, ready to be served.
+"""``geventcore init``: create a new site, ready to be served.
 
-A site appears as a whole or not at all: it is made in a directory beside its place and renamed at the end.
+The site is created in a temporary directory beside its place and renamed at the end. So a failure leaves nothing
+behind.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ from geventcore.tls.authority import Authority, write_private
 SERVER_CONFIGURATION = "bcfg2.conf"
 CLIENT_CONFIGURATION = "client-bcfg2.conf"
 
-#: 24 bytes are 32 letters: more than anybody can guess, and short enough to be copied.
+#: The length of random passwords in bytes. 24 bytes are 32 letters: impossible to guess, and short enough to copy.
 _PASSWORD_BYTES = 24
 _PASSWORD = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
 class SiteAddress:
-    """Where a site's server listens, and the name that its clients call.
+    """The addresses of a site's server.
 
     Attributes:
-        hostname: what clients call, and what the server's certificate is for.
-        host, port: where the server listens; an IPv6 address without brackets.
+        hostname: name that clients connect to, also in the server's certificate.
+        host, port: address to listen on; an IPv6 address without brackets.
     """
 
     hostname: str
@@ -47,7 +48,11 @@ class SiteAddress:
 
     @classmethod
     def parse(cls, hostname: str | None, address: str | None) -> SiteAddress:
-        """From what the command line says; `ConfigError` if it makes no sense."""
+        """Parse the flags of the command line.
+
+        Raises:
+            ConfigError: a value is wrong.
+        """
         if address is None:
             hostname = hostname or "localhost"
             host, port = hostname, DEFAULT_PORT
@@ -56,16 +61,16 @@ class SiteAddress:
                 parts = urlsplit(f"//{address}")
                 host, port = parts.hostname or "", DEFAULT_PORT if parts.port is None else parts.port
             except ValueError as err:
-                raise ConfigError(f"{address!r} is no address to listen on: {err}") from err
+                raise ConfigError(f"cannot listen on {address!r}: {err}") from err
             if not host or not port or parts.netloc != address or "@" in address:
-                raise ConfigError(f"{address!r} is no address to listen on: expected HOST:PORT")
+                raise ConfigError(f"cannot listen on {address!r}: expected HOST:PORT")
         ip = _ip(host)
         if hostname is None and ip is not None and (ip.is_unspecified or isinstance(ip, IPv6Address)):
-            raise ConfigError(f"clients cannot call {host} by name: give the server's name as well (--hostname)")
+            raise ConfigError(f"clients cannot connect to the address {host}: pass the server's name, too (--hostname)")
         hostname = hostname or host
-        # A colon separates the names in the client's list of them (serverCommonNames).
+        # In the client's list of names (serverCommonNames), the separator is a colon.
         if not re.fullmatch(r"[A-Za-z0-9._-]+", hostname):
-            raise ConfigError(f"{hostname!r} is no host name: expected letters, digits, dots and hyphens")
+            raise ConfigError(f"invalid host name {hostname!r}: expected letters, digits, dots and hyphens")
         return cls(hostname, host, port)
 
     def __str__(self) -> str:
@@ -80,17 +85,17 @@ def create_site(directory: Path, address: SiteAddress, password: str | None = No
     if password is None:
         password = secrets.token_urlsafe(_PASSWORD_BYTES)
     elif not _PASSWORD.fullmatch(password):
-        raise ConfigError("the password has characters that not every client can send: expected ASCII without blanks")
+        raise ConfigError("the password has characters that some clients cannot send: expected ASCII without blanks")
     directory = Path(os.path.abspath(directory))
     if os.path.lexists(directory):
         raise ConfigError(f"{directory} exists already and is not overwritten")
     if not str(directory).isprintable():
-        raise ConfigError(f"{str(directory)!r}: a configuration file cannot name this path")
+        raise ConfigError(f"{str(directory)!r}: a configuration file cannot contain this path")
     try:
-        # Nobody but the owner may look into it: there are keys, the password and the repository in it.
+        # Only the owner may read it: it contains keys, the password and the repository.
         temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     except OSError as err:
-        raise ConfigError(f"{directory} cannot be made: {err.strerror}") from err
+        raise ConfigError(f"cannot create {directory}: {err.strerror}") from err
     try:
         _fill(temporary, directory, address, password)
         os.rename(temporary, directory)
@@ -100,12 +105,12 @@ def create_site(directory: Path, address: SiteAddress, password: str | None = No
             reason = (
                 "it exists already" if err.errno in (errno.ENOTEMPTY, errno.ENOTDIR, errno.EEXIST) else err.strerror
             )
-            raise ConfigError(f"{directory} cannot be made: {reason}") from err
+            raise ConfigError(f"cannot create {directory}: {reason}") from err
         raise
 
 
 def _fill(temporary: Path, directory: Path, address: SiteAddress, password: str) -> None:
-    """Make the files in `temporary`; `directory` is where they will be."""
+    """Write the files to `temporary`; `directory` is their final place."""
     sample_site.copy_repository(temporary / "repository")
     _make_certificates(temporary / "tls", address)
     values = {
@@ -148,29 +153,29 @@ def _ip(host: str) -> IPv4Address | IPv6Address | None:
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--hostname", metavar="NAME", help="What clients call the server.  [default: the host in --address]")
-@click.option("--address", metavar="HOST:PORT", help=f"Where the server listens.  [default: localhost:{DEFAULT_PORT}]")
+@click.option("--hostname", metavar="NAME", help="The server's name for clients.  [default: the host in --address]")
+@click.option("--address", metavar="HOST:PORT", help=f"Address to listen on.  [default: localhost:{DEFAULT_PORT}]")
 @click.option("--password", help="The password that all clients share.  [default: a random one]")
 def command(directory: Path, hostname: str | None, address: str | None, password: str | None) -> None:
-    """Make a new site in DIRECTORY, which must not exist yet.
+    """Create a new site in DIRECTORY, which must not exist.
 
-    It gets a small repository that explains itself, a certificate authority with a certificate for the server, and the
-    configuration files for the server and for clients.
+    The site has a small documented repository, a certificate authority, the server's certificate, and configuration
+    files for the server and for clients.
     """
     create_site(directory, SiteAddress.parse(hostname, address), password)
     server, client = (shlex.quote(str(directory / name)) for name in (SERVER_CONFIGURATION, CLIENT_CONFIGURATION))
     click.echo(
-        f"""There is a new site in {directory}:
+        f"""Created a new site in {directory}:
 
   {SERVER_CONFIGURATION:18} the server's configuration, with the clients' password
-  {CLIENT_CONFIGURATION:18} a client's configuration, to copy from
-  {"repository":18} what each host should look like: begin with its README
-  {"tls":18} the site's own certificate authority, and the server's certificate
+  {CLIENT_CONFIGURATION:18} a client's configuration, to copy to clients
+  {"repository":18} the repository; start with its README
+  {"tls":18} the certificate authority and the server's certificate
 
 Start the server:
   geventcore server -C {server}
 
-Let simulated clients call it:
+Test it with simulated clients:
   geventcore simulate -C {client} --clients 10
 """
     )

@@ -1,10 +1,10 @@
-"""``geventcore``: the table of commands, and what becomes of errors.
+"""``geventcore``: the table of commands, and error handling.
 
-A command's module is imported when the command is called, so that a missing library breaks only the commands that need
-it, and ``geventcore version`` loads next to nothing. The texts of ``--help`` are therefore in the table.
+A command's module is imported when the command is called. So a missing library affects only the commands that need it,
+and ``geventcore version`` is fast. This is why the texts of ``--help`` are in the table.
 
-Exit status: 0, or what the command returns; 1 for an error that ends it, with one line on standard error (``-d`` adds
-where it comes from); 2 for a wrong command line; 130 if it is interrupted.
+Exit status: 0, or the result of the command; 1 after an error, with one line on standard error (``-d`` adds a
+traceback); 2 for a wrong command line; 130 after an interruption.
 """
 
 from __future__ import annotations
@@ -20,33 +20,60 @@ from click.shell_completion import CompletionItem
 
 import geventcore
 from geventcore.cli.click_options import Invocation
-from geventcore.cli.common import common_flags
+from geventcore.cli.command import common_flags
 from geventcore.errors import GeventcoreError
 
 PROGRAM = "geventcore"
 
-#: Command -> where it is (``module:object``), and what it does.
+#: Command -> its object (``module:object``), and its help.
 COMMANDS: dict[str, tuple[str, str]] = {
     "server": ("geventcore.cli.server:command", "Serve the configuration to clients."),
-    "status": ("geventcore.cli.status:command", "Show how a running server does."),
-    "init": ("geventcore.cli.init:command", "Make the repository, certificate and configuration file of a new site."),
-    "info": ("geventcore.cli.info:command", "Look at a repository, and at what clients get from it."),
+    "status": ("geventcore.cli.status:command", "Show the state of a running server."),
+    "init": ("geventcore.cli.init:command", "Create the repository, certificates and configuration of a new site."),
+    "info": ("geventcore.cli.info:command", "Inspect a repository and clients' configurations."),
+    "explain": ("geventcore.cli.explain:command", "Explain why a host gets an entry, with its values, or does not."),
+    "diff": ("geventcore.cli.diff:command", "Show what a change does to all hosts, before it is live."),
+    "test": ("geventcore.cli.test:command", "Build the configurations of all clients, and look for failures."),
+    "lint": ("geventcore.cli.lint:command", "Check the files of a repository."),
+    "admin": ("geventcore.cli.admin:command", "Change the data of a site, such as the client list."),
+    "shadow": (
+        "geventcore.cli.shadow:command",
+        "Compare a running Bcfg2 server with this one before clients change to it.",
+    ),
+    "migrate": ("geventcore.cli.migrate:command", "Check what differs for a site that comes from Bcfg2."),
     "config": ("geventcore.cli.config:command", "Check, show and explain the configuration file."),
+    "packages": ("geventcore.cli.packages:command", "Show and refresh the sources of packages."),
     "crypt": ("geventcore.cli.crypt:command", "Encrypt and decrypt files of the repository."),
     "db": (
         "geventcore.cli.db:command",
-        "Check the database, make or change its tables, and take over one of Bcfg2.",
+        "Check the database, create or upgrade its tables, and import from a Bcfg2 database.",
     ),
-    "reports": ("geventcore.cli.reports:command", "Show what clients have reported."),
+    "reports": ("geventcore.cli.reports:command", "Show the reports of clients."),
+    "web": ("geventcore.cli.web:command", "Serve web pages about the fleet and the servers."),
     "report-collector": (
         "geventcore.cli.report_collector:command",
-        "Store reports that servers have put into a directory or into Redis.",
+        "Store reports that servers have written to a directory or to Redis.",
     ),
-    "simulate": ("geventcore.cli.simulate:command", "Let many simulated clients call a server."),
+    "backup": ("geventcore.cli.learnt_data:backup", "Write what the server has learnt to an archive."),
+    "restore": ("geventcore.cli.learnt_data:restore", "Put back what the server has learnt from an archive."),
+    "certificate": ("geventcore.cli.certificate:command", "Show and renew the certificates of the server."),
+    "simulate": ("geventcore.cli.simulate:command", "Run simulated clients against a server."),
     "bench": ("geventcore.cli.bench:command", "Measure a server under the load of thousands of clients."),
-    "demo": ("geventcore.cli.demo:command", "Try a server with a sample repository, on this machine only."),
-    "completion": ("geventcore.cli.completion:command", "Print a script that makes a shell complete commands."),
-    "version": ("geventcore.cli.version:command", "Print the versions of the program and of its libraries."),
+    "demo": ("geventcore.cli.demo:command", "Demonstrate a server with a sample repository on this machine."),
+    "plugin": ("geventcore.cli.plugin:command", "Begin a plugin of the site's own."),
+    "core": ("geventcore.cli.core:command", "Begin a core of the site's own."),
+    "install-aliases": (
+        "geventcore.cli.install_aliases:command",
+        "Install the names of Bcfg2's programs, such as bcfg2-server.",
+    ),
+    "completion": ("geventcore.cli.completion:command", "Print a completion script for a shell."),
+    "version": ("geventcore.cli.version:command", "Print the versions of the program and its libraries."),
+}
+
+#: The same for programs of Bcfg2 whose flags or output differ too much from those of a command here.
+ORIGINALS: dict[str, str] = {
+    "bcfg2-crypt": "geventcore.cli.crypt.original:original",
+    "bcfg2-reports": "geventcore.cli.reports.original:original",
 }
 
 EXIT_ERROR = 1
@@ -60,26 +87,30 @@ class CommandTable(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        path = COMMANDS[cmd_name][0] if cmd_name in COMMANDS else ORIGINALS.get(cmd_name)
+        if path is None:
             return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        module, _, name = path.partition(":")
         try:
             found = getattr(importlib.import_module(module), name)
-        # A broken module may fail in any way. Its command is named, and -d shows the cause.
+        # A broken module may raise anything. Name its command; -d shows the cause.
         except Exception as err:
             raise GeventcoreError(f"the command {cmd_name} cannot be loaded: {_one_line(err)}") from err
         if not isinstance(found, click.Command):
-            raise GeventcoreError(f"the command {cmd_name} cannot be loaded: {module}:{name} is no command")
+            raise GeventcoreError(f"the command {cmd_name} cannot be loaded: {module}:{name} is not a command")
         return found
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+        program = ctx.ensure_object(Invocation).program
+        if name not in COMMANDS and program is None and not name.startswith("-") and not ctx.resilient_parsing:
             close = difflib.get_close_matches(name, COMMANDS, n=1)
-            ctx.fail(f"there is no command {name!r}" + (f"; did you mean {close[0]}?" if close else ""))
-        return super().resolve_command(ctx, args)
+            ctx.fail(f"unknown command {name!r}" + (f"; did you mean {close[0]}?" if close else ""))
+        found, command, rest = super().resolve_command(ctx, args)
+        # A usage shows the name that the user has called.
+        return program or found, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -99,26 +130,32 @@ class CommandTable(click.Group):
 def cli() -> None:
     """A configuration-management server for Bcfg2 repositories and clients.
 
-    The options below can be given before or after the command.
+    The options below may stand before or after the command.
     """
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the program with arguments (`sys.argv` if `None`); returns the exit status."""
-    invocation = Invocation()
+    """Run the program with arguments (`sys.argv` if `None`) and return the exit status."""
+    return run(args)
+
+
+def run(args: Sequence[str] | None = None, *, original: str | None = None) -> int:
+    """Run the program, perhaps by a name of Bcfg2's programs, see `Invocation`."""
+    invocation = Invocation(program=original)
+    program = original or PROGRAM
     try:
-        result = cli.main(args, prog_name=PROGRAM, standalone_mode=False, obj=invocation)
+        result = cli.main(args, prog_name="" if original else PROGRAM, standalone_mode=False, obj=invocation)
     except click.ClickException as err:
         err.show()
         return err.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo(f"{PROGRAM}: interrupted", err=True)
+        click.echo(f"{program}: interrupted", err=True)
         return EXIT_INTERRUPTED
-    # A disk that is full or a file that is not ours is nothing that a traceback would explain to whoever runs this.
+    # For an error of the system, such as a full disk, a traceback would not help the user.
     except (GeventcoreError, OSError) as err:
         if invocation.debug:
             traceback.print_exc()
-        click.echo(f"{PROGRAM}: error: {_one_line(err)}", err=True)
+        click.echo(f"{program}: error: {_one_line(err)}", err=True)
         return EXIT_ERROR
     return result if isinstance(result, int) else 0
 

@@ -1,4 +1,4 @@
-"""``geventcore report-collector``: stores what servers have put into a directory or into Redis."""
+"""``geventcore report-collector``: store reports that servers have written to a directory or to Redis."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from pathlib import Path
 
 import click
 
-from geventcore.cli.common import start_logging, with_settings
-from geventcore.core import daemon
+from geventcore.cli.command import start_logging, with_settings
 from geventcore.core.databases import Databases, require_libraries
 from geventcore.core.network_options import PID_FILE
-from geventcore.core.service_manager import ServiceManager
-from geventcore.core.signals import REOPENING_LOGS, TERMINATING, SignalQueue
 from geventcore.errors import DatabaseMisconfigured, DatabaseUnavailable, GeventcoreError
 from geventcore.log import reopen_log_files
 from geventcore.options import LoadedSettings
-from geventcore.options.common import GROUP, REPOSITORY, UMASK, USER
+from geventcore.options.server import GROUP, REPOSITORY, UMASK, USER
+from geventcore.process import daemon
+from geventcore.process.signals import REOPENING_LOGS, TERMINATING, SignalQueue
+from geventcore.process.systemd import ServiceManager
 from geventcore.reporting.options import MAX_CHILDREN, REPORTING_OPTIONS, TRANSPORT
 from geventcore.reporting.transports import TransportContext, transport_class
 from geventcore.storage.file_rights import require_writable
 
 log = logging.getLogger(__name__)
 
-#: How long the end waits for what is under way, in seconds: a little longer than a call to the database may take.
+#: Timeout for open batches when the collector stops, in seconds: a little longer than the database's timeout.
 PATIENCE_SECONDS = 25.0
 
 
 @click.command()
 @with_settings(PID_FILE, MAX_CHILDREN)
 def command(settings: LoadedSettings) -> int:
-    """Store what servers have put into a directory or into Redis.
+    """Store reports that servers have written to a directory or to Redis.
 
-    It is for the transports LocalFilesystem and RedisTransport; with DirectStore the server stores reports itself. It
-    stays in the foreground unless -D names a pid file. SIGTERM ends it when the reports that are under way are stored;
-    SIGUSR1 reopens the log file. While the database is gone it waits for it.
+    The command is for the transports LocalFilesystem and RedisTransport. With DirectStore the server stores reports
+    itself. The collector stays in the foreground unless -D names a pid file. On SIGTERM it stores the open batches and
+    stops. On SIGUSR1 it reopens the log file. It waits for an unavailable database.
     """
     require_libraries()
     from geventcore.reporting.collector import Collector
@@ -64,7 +64,7 @@ def command(settings: LoadedSettings) -> int:
         except DatabaseMisconfigured:
             raise
         except DatabaseUnavailable as err:
-            log.error("Reports will wait until they can be stored: %s", err)
+            log.error("reports wait until the database is available: %s", err)
         collector = Collector(
             source,
             DatabaseSink(databases.reporting),
@@ -72,10 +72,10 @@ def command(settings: LoadedSettings) -> int:
             lambda: remove_old_reports(databases.reporting(), settings),
         )
         collector.start()
-        log.info("Collecting reports of %s", name)
+        log.info("collecting reports from %s", name)
         process.serve()
         if not collector.stop(PATIENCE_SECONDS):
-            log.warning("What was under way is left to the next collector")
+            log.warning("stopped before all open batches were stored; the next collector stores them")
             process.end()
             logging.shutdown()
             os._exit(0)
@@ -89,7 +89,7 @@ def command(settings: LoadedSettings) -> int:
 
 
 class _Process:
-    """The collector as a process: in the background or not, with signals."""
+    """The collector's process: daemon and signals."""
 
     def __init__(self, settings: LoadedSettings) -> None:
         self._settings = settings
@@ -100,7 +100,7 @@ class _Process:
         self._ended = threading.Event()
 
     def become(self) -> None:
-        """Detach if there shall be a pid file, and catch signals."""
+        """Become a daemon if there is a pid file, and handle signals."""
         settings = self._settings
         path = settings[PID_FILE]
         if path is None:
@@ -114,26 +114,26 @@ class _Process:
         self._signals.install()
 
     def serve(self) -> None:
-        """Say that all is well, and return when a signal ends the process."""
+        """Report a successful start, and return when a signal asks to stop."""
         if self._start_report is not None:
             self._start_report.send("")
         self._service_manager.ready()
         while True:
             received = self._signals.wait()
             if received in TERMINATING:
-                log.info("Told to end by signal %d", received)
+                log.info("stopping on signal %d", received)
                 self._service_manager.stopping()
                 return
             if received == REOPENING_LOGS:
                 reopen_log_files()
 
     def failed(self, err: Exception) -> None:
-        """Tell whoever started the process what is wrong."""
+        """Report a failed start to the starting process."""
         if self._start_report is not None:
             self._start_report.send(str(err))
 
     def end(self) -> None:
-        """Give back signals and the pid file. May be called twice."""
+        """Restore signal handlers and remove the pid file. May be called twice."""
         if not self._ended.is_set():
             self._ended.set()
             self._signals.restore()

@@ -1,6 +1,6 @@
 """``geventcore server``: serve the configuration to clients.
 
-Nothing of the server is imported at the top: a core may have to prepare the process first, before other imports.
+The top of this module imports nothing of the server: a core may have to prepare the process first.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from geventcore.cli.common import start_logging, with_settings
-from geventcore.core.network_options import NETWORK_OPTIONS, PID_FILE
-from geventcore.cores import BEST_CORE, CORES, PREPARATIONS
-from geventcore.errors import ConfigError, GeventcoreError
-from geventcore.options import LoadedSettings
-from geventcore.options.common import CORE, FAM_BLOCKING, KEY, LISTEN_ALL, PASSWORD, SERVER_URL
+from geventcore.cli.command import start_logging, with_settings
+from geventcore.cli.components import core_name, load_core_class, program_options
+from geventcore.core.network_options import PID_FILE
+from geventcore.cores import PREPARATIONS
+from geventcore.errors import GeventcoreError
+from geventcore.metrics.definitions import FILE_EVENT_FAILURES
+from geventcore.options import LoadedSettings, Option
+from geventcore.options.server import FAM_BLOCKING, KEY, LISTEN_ALL, PASSWORD, SERVER_URL
+from geventcore.units import counted
 
 if TYPE_CHECKING:
     from geventcore.core.network import NetworkCore
@@ -25,76 +28,110 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def _load(path: str) -> Any:
-    """The object at ``module:name`` or ``module.name``."""
-    module, _, name = path.replace(":", ".").rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
 def prepare_process(name: str) -> None:
-    """Do what a core needs done before other imports."""
+    """Prepare the process for the configured core, before other imports."""
     if name in PREPARATIONS:
-        _load(PREPARATIONS[name])()
-
-
-def load_core_class(name: str, settings: LoadedSettings) -> type[NetworkCore]:
-    """The class of a core, by its name in the table or, for a site's own, as ``package.module:Class``.
-
-    `ConfigError` if there is none, or a library that it needs is missing.
-    """
-    from geventcore.core.network import NetworkCore
-
-    where = f"{settings.source_of(CORE)}: {CORE.label} = {name}"
-    if name not in CORES and "." not in name and ":" not in name:
-        raise ConfigError(
-            f"{where}: expected one of {', '.join(sorted(CORES))}, best, or package.module:Class for a core of your own"
-        )
-    try:
-        core_class = _load(CORES.get(name, name))
-    except (ImportError, AttributeError, TypeError, ValueError) as err:
-        raise ConfigError(f"{where}: this core cannot be used here: {err}") from err
-    if not (isinstance(core_class, type) and issubclass(core_class, NetworkCore)):
-        raise ConfigError(f"{where}: {core_class!r} is not a class that derives from NetworkCore")
-    return core_class
+        module, _, function = PREPARATIONS[name].partition(":")
+        getattr(importlib.import_module(module), function)()
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Check the configuration, keys and repository, and end.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Check the configuration, keys and the whole repository, and exit; status 1 if a file cannot be used, or lint "
+    "finds an error.",
+)
+@click.option(
+    "--children", type=click.IntRange(1), metavar="NUMBER", help="The worker processes of the multiprocessing core."
+)
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Take the sockets over from the running server, which ends when this one serves. If this one cannot start, "
+    "the running one goes on.",
+)
+@click.option("--cfg-validation/--no-cfg-validation", default=None, help="Check generated files of Cfg.")
 @with_settings(PID_FILE, SERVER_URL, PASSWORD, KEY, LISTEN_ALL, FAM_BLOCKING)
-def command(settings: LoadedSettings, check: bool) -> int:
+def command(
+    settings: LoadedSettings, check: bool, replace: bool, children: int | None, cfg_validation: bool | None
+) -> int:
     """Serve the configuration to clients.
 
-    The server stays in the foreground unless -D names a pid file. SIGTERM ends it when the requests that are under way
-    are answered; SIGHUP has it read the configuration, keys and certificates again; SIGUSR1 reopens the log file.
+    The server stays in the foreground unless -D names a pid file. On SIGTERM it finishes the current requests and
+    stops. On SIGHUP it reloads configuration, keys and certificates. On SIGUSR1 it reopens the log file.
     """
-    name = settings[CORE] or BEST_CORE
-    if name in CORES:
-        prepare_process(name)
+    name = core_name(settings)
+    prepare_process(name)
     core_class = load_core_class(name, settings)
-    settings.options.add(*NETWORK_OPTIONS, *core_class.options)
+    settings.options.add(*program_options(), *core_class.options)
+    settings = _with_flags(settings, children, cfg_validation)
     settings.check()
     start_logging(settings, server=not check)
     if check:
-        return _check(core_class(settings))
+        return _check(core_class(settings), click.get_current_context())
+    from geventcore.admin.endpoints import AdminListener
+    from geventcore.admin.handover import HandoverListener, find_predecessor
+    from geventcore.core.tracing_options import configure_tracing
+
+    predecessor = None
     try:
+        configure_tracing(settings)
+        if replace:
+            predecessor = find_predecessor(settings)
         core = core_class(settings)
+        core.predecessor = predecessor
+        admin = AdminListener(core)
+        core.side_services.add(admin)
+        core.side_services.add(HandoverListener(core, admin.named_sockets))
         status = 0 if core.run() else 1
         if core.cut_off:
-            # Python would wait for threads that are stuck in a plugin's call.
+            # Otherwise Python would wait for threads that hang in a plugin.
             logging.shutdown()
             os._exit(status)
         return status
     except GeventcoreError as err:
-        # Standard error is one of the places that this goes to.
-        log.critical("The server cannot run: %s", err)
+        # The log includes standard error.
+        still = f"; {predecessor} goes on serving" if predecessor is not None else ""
+        log.critical("cannot run the server: %s%s", err, still)
         return 1
 
 
-def _check(core: NetworkCore) -> int:
+def _with_flags(settings: LoadedSettings, children: int | None, cfg_validation: bool | None) -> LoadedSettings:
+    """Apply the flags whose options belong to a core or plugin, which are imported only now."""
+    values: dict[Option[Any], Any] = {}
+    if children is not None:
+        # Other cores have no such option: Bcfg2 ignores the flag there, too.
+        values |= {option: children for option in settings.options if option.flags == ("--children",)}
+    if cfg_validation is not None:
+        from geventcore.plugins.cfg.options import VALIDATION
+
+        values[VALIDATION] = cfg_validation
+    return settings.with_values(values) if values else settings
+
+
+def _check(core: NetworkCore, ctx: click.Context) -> int:
+    """Load everything, and do the checks of lint; a file that the server refuses, or an error of lint, is a failure."""
+    from geventcore.cli.lint import errors_of_lint
+
+    core.read_only = True
+    before = _broken_files()
     try:
         core.load()
-        clients = len(core.metadata_source().list_clients())
-        click.echo(f"The configuration is usable: {len(core.plugins.by_name)} plugins, {clients} clients.")
+        plugins = counted(len(core.plugins.by_name), "plugin")
+        clients = counted(len(core.metadata_source().list_clients()), "client")
+        broken = _broken_files() - before
+        text, errors = errors_of_lint(ctx)
     finally:
         core.shutdown()
-    return 0
+    click.echo(text, nl=False)
+    click.echo(f"The configuration is valid: {plugins}, {clients}.")
+    if broken:
+        click.echo(f"{counted(broken, 'file')} of the repository cannot be used; the messages above say why.")
+    if errors:
+        click.echo(f"The repository has {counted(errors, 'error')}; geventcore lint says more.")
+    return 1 if broken or errors else 0
+
+
+def _broken_files() -> int:
+    return int(sum(value for _, _, value in FILE_EVENT_FAILURES.samples()))

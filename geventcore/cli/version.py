@@ -1,4 +1,4 @@
-"""``geventcore version``: what a report of a problem should name."""
+"""``geventcore version``: the versions to include in a bug report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 import geventcore
 
-#: The libraries that the server stands on, as they are called on the package index.
+#: The libraries of the server, by their names on the package index.
 LIBRARIES = (
     *("gevent", "greenlet", "lxml", "pyOpenSSL", "cryptography", "httptools", "inotify_simple", "click"),
     *("prometheus-client", "SQLAlchemy", "alembic", "psycopg", "PyMySQL", "redis"),
@@ -19,8 +19,8 @@ LIBRARIES = (
 
 @click.command()
 def command() -> None:
-    """Print the versions of the program and of its libraries. Nothing of them is loaded."""
-    # It brings sockets along, which nobody needs who only wants --help.
+    """Print the versions of the program and its libraries, without importing the libraries."""
+    # This import loads sockets, which --help does not need.
     from importlib.metadata import PackageNotFoundError, version
 
     click.echo(f"geventcore {geventcore.__version__}")

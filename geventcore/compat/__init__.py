@@ -1,18 +1,19 @@
-"""Plugins and TemplateHelper modules that a site wrote for Bcfg2 1.3 or 1.4 load unchanged. This is how.
+"""Compatibility: plugins and TemplateHelper modules that a site wrote for Bcfg2 1.3 or 1.4 load unchanged.
 
-**What a site does.** It names the plugin in ``[server] plugins`` with its dotted name, ``package.module.Class`` or
-``package.module`` (then the class is named like the module), in a place that is on ``PYTHONPATH``. Everything else goes
-by the plugin's own name (the class's name, or its attribute `name`): its directory in the repository,
+**Configuration.** The site lists the plugin in ``[server] plugins`` with its dotted name, ``package.module.Class``, or
+as ``package.module`` or ``module`` (then the class is named like the module). The module must be on ``PYTHONPATH``.
+Everything else uses the plugin's own name (the class's name, or its attribute `name`): its directory in the repository,
 ``metadata.<name>`` in templates, ``<name>.<method>`` over XML-RPC, the `source` of its probes. TemplateHelper's
 modules, and ``Ldap/config.py``, stay where they are.
 
-**Imports** (`importing`, `modules`). In such code ``import Bcfg2.Server.Plugin`` and the like mean thin modules here.
-It works at the top of a module, in a function, in a thread. Other modules of the site that mention Bcfg2 are served as
-well when the plugin imports them. Nobody else sees it: an installed Bcfg2 is not shadowed, and not needed. There are
-``Bcfg2.Cache``, ``.Compat``, ``.Logger``, ``.Options``, ``.Utils``, ``.version``, and below ``Bcfg2.Server``:
-``Cache``, ``Core`` (exceptions), ``FileMonitor``, ``Lint`` (bases), ``Plugin``, ``Plugins.<Name>`` of each plugin that
-the server has, ``Statistics``. What is missing is an `ImportError` that names it, as ``try … except ImportError``
-expects. ``importlib.import_module("Bcfg2.…")`` is not served.
+**Imports** (`importing`, `modules`). In such code, ``import Bcfg2.Server.Plugin`` and similar imports get thin modules
+of this package: at the top of a module, in a function, and in a thread. This includes other modules of the site that
+mention Bcfg2 and that the plugin imports. Other code is not affected: an installed Bcfg2 is neither hidden nor needed.
+The modules are
+``Bcfg2.Cache``, ``.Compat``, ``.Encryption``, ``.Logger``, ``.Options``, ``.Utils``, ``.version``, and below
+``Bcfg2.Server``: ``Cache``, ``Core`` (exceptions), ``Encryption``, ``FileMonitor``, ``Lint`` (bases), ``Plugin``,
+``Plugins.<Name>`` of each plugin that the server has, ``Statistics``. What is missing is an `ImportError` that names it
+and says why, as ``try … except ImportError`` expects. ``importlib.import_module("Bcfg2.…")`` is not served.
 
 **Plugins** (`plugin_base`, `plugin_interfaces`, `plugin_files` …). Constructors take the core, or the core and the
 repository's directory. All interfaces are there: Generator, Structure, Metadata, Connector, Probing, Statistics,
@@ -29,9 +30,10 @@ server's own plugins look like Bcfg2's there (`views`): CamelCase hooks, ``isins
 ``Bcfg2.Server.Plugins.Rules.Rules``. A site's class may derive from such a class; it is called for every hook, but not
 by what the server's plugin does inside.
 
-**Options** (`options`). The class attribute `options`, ``Bcfg2.Options.setup.<dest>``, and the `setup` of 1.3 with
-items and ``setup.cfp.get(section, option, default=…)``. They can be read from the constructor on, not while the module
-is imported. The server's command line does not have options of plugins.
+**Options** (`options`, `options_13`). The class attribute `options`, ``Bcfg2.Options.setup.<dest>``, and the `setup` of
+1.3 with items, `add_option` and ``setup.cfp.get(section, option, default=…)``; ``OptionParser`` of 1.3 and the
+constants of options, such as ``SERVER_REPOSITORY``, except for those of clients and tools. They can be read from the
+constructor on, not while the module is imported. The server's command line does not have options of plugins.
 
 **Errors.** A plugin that cannot be loaded stops the start with one line: the plugin, the file, the line, what is wrong,
 and for names of Python 2 what Python 3 has instead. An exception in a hook is one line of the same kind in the log

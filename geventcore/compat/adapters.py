@@ -1,4 +1,6 @@
-"""Plugins for Bcfg2 as plugins of this server: for each class an adapter class, with the interfaces that it has."""
+"""Adapters that turn plugins for Bcfg2 into plugins of this server: one adapter class, with the same interfaces, for
+each plugin class.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,6 @@ from lxml import etree
 
 from geventcore.compat import plugin_interfaces
 from geventcore.compat.core import core_of
-from geventcore.compat.failures import describe
 from geventcore.compat.options import server_options
 from geventcore.compat.plugin_base import Plugin as Bcfg2Plugin
 from geventcore.compat.plugin_structfiles import bcfg2_structfile
@@ -24,13 +25,15 @@ from geventcore.plugin import interfaces
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup, MetadataQuery
 from geventcore.plugin.context import PluginContext
-from geventcore.specfiles.specificity import Specificity
-from geventcore.specfiles.structfile import StructFile
+from geventcore.plugin.failures import describe
+from geventcore.plugin.specificity import Specificity
 from geventcore.tls.identity import PeerIdentity
+
+log = logging.getLogger(__name__)
 
 
 class PluginAdapter(Plugin):
-    """What adapters have in common.
+    """The base class of adapters.
 
     Attributes:
         legacy_class: the plugin's class.
@@ -71,9 +74,9 @@ class PluginAdapter(Plugin):
         return self.debug
 
     def call(self, hook: str, *arguments: Any) -> Any:
-        """What a hook of the plugin returns.
+        """Call a hook of the plugin and return its result.
 
-        What it raises on purpose comes through; anything else becomes a `PluginExecutionError` with file and line.
+        The server's error classes pass through. Other exceptions become `PluginExecutionError` with file and line.
         """
         try:
             return getattr(self.legacy, hook)(*arguments)
@@ -84,7 +87,7 @@ class PluginAdapter(Plugin):
             raise PluginExecutionError(describe(err)) from err
 
     def call_keeping_text(self, hook: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """The same, where the text of what is raised goes to clients: it stays as it is, and the log has the rest."""
+        """Call a function whose error text is sent to clients: keep the text unchanged and log the details."""
         try:
             return function(*arguments)
         except GeventcoreError:
@@ -99,7 +102,7 @@ class PluginAdapter(Plugin):
         return {name: self.remote_method(name) for name in self.remote_methods}
 
     def remote_method(self, name: str) -> Callable[..., Any]:
-        """A method of the plugin for callers from outside."""
+        """Return a method of the plugin for calls over XML-RPC."""
         function: Callable[..., Any] = getattr(self.legacy, name)
 
         @functools.wraps(function)
@@ -108,15 +111,9 @@ class PluginAdapter(Plugin):
 
         return call
 
-    def __getattr__(self, name: str) -> Any:
-        # A parent process looks up what it passes on to its children by name.
-        if "legacy" in self.__dict__ and name in (*self.remote_methods, *self.child_remote_methods):
-            return self.remote_method(name)
-        raise AttributeError(f"{type(self).__name__} has no {name}", name=name, obj=self)
-
 
 def _construct(plugin_class: type[Bcfg2Plugin], core: Any) -> Bcfg2Plugin:
-    """Plugins for Bcfg2 1.4 take the core; those for 1.3 also the repository's directory."""
+    """Create the plugin: those for Bcfg2 1.4 take the core, those for 1.3 also the repository's directory."""
     try:
         inspect.signature(plugin_class).bind(core)
     except TypeError:
@@ -125,7 +122,7 @@ def _construct(plugin_class: type[Bcfg2Plugin], core: Any) -> Bcfg2Plugin:
 
 
 class _Table(Mapping[str, interfaces.Binder]):
-    """One tag's entries, as the plugin has them at each moment."""
+    """A live view of the plugin's entries with one tag."""
 
     def __init__(self, adapter: PluginAdapter, table: Mapping[str, Any]) -> None:
         self._adapter = adapter
@@ -148,7 +145,7 @@ class _Generator(PluginAdapter, interfaces.Generator):
     @property
     def entries(self) -> Mapping[str, Mapping[str, interfaces.Binder]]:  # type: ignore[override]  # always current
         entries: Mapping[str, Mapping[str, Any]] = getattr(self.legacy, "Entries", {})
-        # The plugin changes its dictionary when it likes, also while others look at it.
+        # The plugin may change its dictionary at any time, even while others iterate over it.
         return {tag: _Table(self, table) for tag, table in list(entries.items())}
 
     def handles_entry(self, entry: etree._Element, metadata: ClientMetadata) -> bool:
@@ -205,7 +202,10 @@ class _MetadataSource(PluginAdapter, interfaces.MetadataSource):
         self, identity: PeerIdentity | None, user: str, password: str, address: interfaces.Address
     ) -> bool:
         certificate = None if identity is None else {"subject": ((("commonName", identity.common_name or ""),),)}
-        return bool(self.call("AuthenticateConnection", certificate, user, password, address))
+        accepted = bool(self.call("AuthenticateConnection", certificate, user, password, address))
+        if not accepted:
+            log.warning("access denied for %r from %s: refused by plugin %s", user, address[0], self.name)
+        return accepted
 
     def resolve_client(self, address: interfaces.Address, cleanup_cache: bool = False) -> str:
         return str(self.call("resolve_client", address, cleanup_cache))
@@ -223,7 +223,7 @@ class _MetadataSource(PluginAdapter, interfaces.MetadataSource):
         self.call("merge_additional_data", metadata, source, data)
 
     def register_dynamic_group(self, group: MetadataGroup, source: str) -> None:
-        """Put the group into the plugin's table, unless the name is taken."""
+        """Add the group to the plugin's table, unless the name is taken."""
         register = getattr(self.legacy, "register_dynamic_group", None)
         if register is not None:
             register(group, source)
@@ -333,7 +333,7 @@ class _TemplateDataProvider(PluginAdapter, interfaces.TemplateDataProvider):
     def get_template_data(self, entry: etree._Element, metadata: ClientMetadata, template: str) -> Mapping[str, Any]:
         return dict(self.call("get_template_data", entry, metadata, template))
 
-    def get_xml_template_data(self, structfile: StructFile, metadata: ClientMetadata) -> Mapping[str, Any]:
+    def get_xml_template_data(self, structfile: interfaces.TemplateFile, metadata: ClientMetadata) -> Mapping[str, Any]:
         return dict(self.call("get_xml_template_data", bcfg2_structfile(structfile), metadata))
 
 
@@ -370,7 +370,7 @@ _classes: dict[type[Bcfg2Plugin], type[PluginAdapter]] = {}
 
 
 def adapter_class(plugin_class: type[Bcfg2Plugin]) -> type[PluginAdapter]:
-    """The adapter of a class; always the same for one class. `PluginInitError` if an attribute makes no sense."""
+    """Return the adapter of a class, always the same one; `PluginInitError` if an attribute is invalid."""
     made = _classes.get(plugin_class)
     if made is None:
         made = _classes[plugin_class] = _make(plugin_class)
@@ -384,10 +384,11 @@ def _make(plugin_class: type[Bcfg2Plugin]) -> type[PluginAdapter]:
     child_remote = tuple(method for method in plugin_class.__child_rmi__ if isinstance(method, str))
     if len(child_remote) < len(plugin_class.__child_rmi__):
         logging.getLogger(__name__).warning(
-            "Plugin %s: pairs in __child_rmi__ are not supported; with core = multiprocessing they are not passed on",
+            "Plugin %s: pairs in __child_rmi__ are not supported; a call of such a method reaches one process only",
             name,
         )
     options: tuple[Option[Any], ...] = server_options(plugin_class)
+    learns = issubclass(plugin_class, _LEARNING) or not {*Plugin.remote_methods, *child_remote}.issuperset(remote)
     return type(
         plugin_class.__name__,
         tuple(bases),
@@ -399,9 +400,10 @@ def _make(plugin_class: type[Bcfg2Plugin]) -> type[PluginAdapter]:
             "conflicts": tuple(plugin_class.conflicts),
             "experimental": bool(plugin_class.experimental),
             "deprecated": bool(plugin_class.deprecated),
-            "needs_one_process": issubclass(plugin_class, _LEARNING)
-            or not {*Plugin.remote_methods, *child_remote}.issuperset(remote),
+            "needs_one_process": learns,
+            # What it learns may change its groups and data at any time.
+            "reuse_seconds": 0.0 if learns else interfaces.Connector.reuse_seconds,
             "remote_methods": remote,
-            "child_remote_methods": child_remote,
+            "broadcast_methods": child_remote,
         },
     )

@@ -17,7 +17,7 @@ from geventcore.compat import plugin_interfaces
 from geventcore.compat.filemonitor import FileMonitor
 from geventcore.compat.options import Setup
 from geventcore.compat.views import view_of
-from geventcore.errors import FAULT_CRITICAL, RPCError
+from geventcore.errors import FAULT_CRITICAL, MetadataConsistencyError, RPCError
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
@@ -25,7 +25,7 @@ from geventcore.plugin.interfaces import MetadataSource
 
 
 class LoadedPlugins(Mapping[str, Any]):
-    """Name -> plugin, as of now, in the order of loading."""
+    """A live view of the loaded plugins: name -> plugin, in the order of loading."""
 
     def __init__(self, core: Bcfg2Core) -> None:
         self._core = core
@@ -44,13 +44,13 @@ class LoadedPlugins(Mapping[str, Any]):
 
 
 class MetadataCache:
-    """The cached metadata of clients, to be forgotten. What is in it is the server's business."""
+    """The cache of client metadata, which plugins can only expire."""
 
     def __init__(self, context: PluginContext) -> None:
         self._context = context
 
     def expire(self, *hostnames: str | None) -> None:
-        """Forget some clients, or all."""
+        """Expire the metadata of some clients, or of all."""
         for hostname in hostnames or (None,):
             self._context.expire_metadata(hostname)
 
@@ -59,7 +59,7 @@ class Bcfg2Core:
     """The server.
 
     Attributes:
-        context: the server's own view for plugins, for those who want more.
+        context: the server's own plugin context, which offers more.
         plugins: name -> plugin.
         metadata_cache: has `expire`.
         fam: the file monitor.
@@ -67,8 +67,8 @@ class Bcfg2Core:
         datastore: the directory of the repository.
         encoding: the encoding of its texts.
         setup: the values of options, see `geventcore.compat.options.Setup`.
-        terminate: an event that is set when the server ends.
-        lock: for plugins that have something to guard together.
+        terminate: an event that is set when the server stops.
+        lock: a lock for data that several plugins share.
     """
 
     def __init__(self, context: PluginContext) -> None:
@@ -84,7 +84,7 @@ class Bcfg2Core:
         self._views: dict[Plugin, Any] = {}
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"plugins find no {name} in the core of geventcore", name=name, obj=self)
+        raise AttributeError(f"geventcore's core has no {name} for plugins", name=name, obj=self)
 
     @property
     def encoding(self) -> str:
@@ -100,7 +100,7 @@ class Bcfg2Core:
         return self.context.cache_mode
 
     def as_seen(self, plugin: object) -> Any:
-        """A plugin of the server as plugins for Bcfg2 see it."""
+        """Return a plugin as plugins for Bcfg2 see it."""
         legacy = getattr(plugin, "legacy", None)
         if legacy is not None or not isinstance(plugin, Plugin):
             return legacy
@@ -110,7 +110,7 @@ class Bcfg2Core:
         return view
 
     def plugins_by_type(self, base_cls: type) -> list[Any]:
-        """The loaded plugins of a class, in the order of ``(sort_order, name)``."""
+        """Return the loaded plugins of a class, in the order of ``(sort_order, name)``."""
         seen = [self.as_seen(plugin) for plugin in self.context.plugins_by_type(Plugin)]
         return [plugin for plugin in seen if isinstance(plugin, base_cls)]
 
@@ -127,24 +127,28 @@ class Bcfg2Core:
         self.context.bind_entry(entry, metadata)
 
     def BuildConfiguration(self, client: str) -> etree._Element:
-        return self.context.build_configuration(client)
+        try:
+            return self.context.build_configuration(client)
+        except MetadataConsistencyError as err:
+            self.logger.error("cannot build the configuration of %s: %s", client, err)
+            return etree.Element("error", type="metadata error")
 
     def GetStructures(self, metadata: ClientMetadata) -> list[etree._Element]:
-        """What all structure plugins build."""
+        """Return the structures of all structure plugins."""
         found: list[etree._Element] = []
         for plugin in self.plugins_by_type(plugin_interfaces.Structure):
             found += plugin.BuildStructures(metadata)
         return found
 
     def GetDecisions(self, metadata: ClientMetadata, mode: str) -> list[Any]:
-        """What all decision plugins say."""
+        """Return the decisions of all decision plugins."""
         found: list[Any] = []
         for plugin in self.plugins_by_type(plugin_interfaces.Decision):
             found += plugin.GetDecisions(metadata, mode)
         return found
 
     def expire_caches_by_type(self, base_cls: type, key: Any = None) -> None:
-        """Have plugins of a class forget what they keep; of a metadata class, also the clients' metadata."""
+        """Expire the caches of plugins of a class; for a metadata class, also the client metadata."""
         if issubclass(base_cls, plugin_interfaces.Metadata):
             self.context.expire_metadata(key)
         for plugin in self.plugins_by_type(base_cls):
@@ -157,13 +161,13 @@ class Bcfg2Core:
         raise RPCError(FAULT_CRITICAL, f"Critical failure: {message}")
 
 
-#: By the number of its context, which a core keeps.
+#: The cores, by the id of their context, which a core keeps alive.
 _cores: WeakValueDictionary[int, Bcfg2Core] = WeakValueDictionary()
 _cores_lock = threading.Lock()
 
 
 def core_of(context: PluginContext) -> Bcfg2Core:
-    """The one core for a context: all plugins for Bcfg2 share it."""
+    """Return the core for a context. All plugins for Bcfg2 share it."""
     with _cores_lock:
         core = _cores.get(id(context))
         if core is None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from geventcore.compat.current import get_core
-from geventcore.compat.failures import describe
 from geventcore.errors import GeventcoreError, PluginExecutionError
 from geventcore.filemonitor import FileAction, FileEvent
 from geventcore.plugin.context import PluginContext
+from geventcore.plugin.failures import describe
 
 __all__ = ["Event", "FileMonitor", "get_fam"]
 
 
 class Event:
-    """Something that happened to a file.
+    """A file event.
 
     Attributes:
-        requestID: what `FileMonitor.AddMonitor` returned.
-        filename: the full path if that is monitored itself, else relative to the monitored directory.
+        requestID: the handle that `FileMonitor.AddMonitor` returned.
+        filename: the full path if the file is monitored itself, else relative to the monitored directory.
         action: ``exists``, ``created``, ``changed``, ``deleted`` or ``endExist``.
     """
 
@@ -37,7 +37,10 @@ class Event:
 
 
 class _Handler:
-    """Passes events on to an object with the method ``HandleEvent``."""
+    """A handler that forwards events to an object with the method ``HandleEvent``."""
+
+    #: The site's code may use more of a file than its content.
+    needs_every_event = True
 
     def __init__(self, target: Any, handle_id: Any = None) -> None:
         self.target = target
@@ -60,16 +63,16 @@ class _Handler:
 
 
 class FileMonitor:
-    """What plugins have as ``core.fam``."""
+    """The file monitor of plugins, ``core.fam``."""
 
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._handlers: dict[tuple[int, Any], _Handler] = {}
 
     def AddMonitor(self, path: str, obj: Any, handleID: Any = None) -> Any:
-        """Have ``obj.HandleEvent(event)`` called; returns the handle, which events carry as `requestID`."""
+        """Call ``obj.HandleEvent(event)`` for each event; return the handle, which events have as `requestID`."""
         key = (id(obj), handleID)
-        # A handler keeps its target, so that the number is not given to another one.
+        # A handler keeps its target alive, so that its id is not reused.
         handler = self._handlers.setdefault(key, _Handler(obj, handleID))
         handle = self._context.file_monitor.add_monitor(str(path), handler)
         return handle if handleID is None else handleID
@@ -78,11 +81,11 @@ class FileMonitor:
         return self._context.file_monitor.pending()
 
     def handle_event_set(self, lock: Any = None) -> None:
-        """Apply what is queued, as far as that is possible here."""
+        """Apply the queued events, as far as the caller's locks allow."""
         self._context.handle_file_events()
 
     def handle_events_in_interval(self, interval: float) -> None:
-        """Apply what is queued; nothing is waited for."""
+        """Apply the queued events without waiting."""
         self._context.handle_file_events()
 
     def set_debug(self, debug: bool) -> bool:
@@ -90,12 +93,13 @@ class FileMonitor:
 
 
 def get_fam() -> FileMonitor:
-    """The file monitor of the server."""
-    return get_core().fam
+    """Return the file monitor of the server."""
+    monitor: FileMonitor = get_core().fam
+    return monitor
 
 
 def is_file_monitor(value: object) -> bool:
-    """Whether a value is one, for arguments that Bcfg2 1.3 and 1.4 have in different places."""
+    """Return true if a value is one, for arguments that Bcfg2 1.3 and 1.4 have in different places."""
     return hasattr(value, "AddMonitor")
 
 

@@ -1,21 +1,22 @@
 """Site code: a site's own modules, for which ``import Bcfg2.…`` means the modules of this package.
 
-A module of a site gets builtins of its own, in which ``__import__`` is `_site_import`. Python looks ``__import__`` up
-in the builtins of the code that imports. So the names are served to that code wherever and whenever it runs: at its
-top, inside of its functions, in a thread or greenlet of its own, in a callback. Nothing has to be switched on and off
-around calls, and nobody else sees anything: neither ``sys.modules`` nor any other module ever has a ``Bcfg2`` from
-here, and an installed Bcfg2 is still what everybody else imports.
+A module of a site gets its own builtins, in which ``__import__`` is `_site_import`. Python looks up ``__import__`` in
+the builtins of the importing code. So the modules are available to that code wherever it runs: at its top level, in
+its functions, in a thread or greenlet, in a callback. Nothing is switched on and off around calls, and other code is
+not affected: ``sys.modules`` and other modules never contain these ``Bcfg2`` modules, and other code still imports an
+installed Bcfg2.
 
-Which modules are site code? While one is loaded, a finder on ``sys.meta_path`` looks at what it imports in turn, in
-that thread (or greenlet) only: source files that mention Bcfg2 are site code, too. In all other threads, and at all
-other times, the finder finds nothing.
+Modules that site code imports are site code, too, if their source mentions Bcfg2. While site code is loaded, a finder
+on ``sys.meta_path`` detects them, in that thread (or greenlet) only. In other threads, and at other times, the finder
+finds nothing.
 
-``importlib.import_module("Bcfg2.…")`` is not served: there Python does not say who asks.
+``importlib.import_module("Bcfg2.…")`` is not supported, because Python does not tell which code calls it.
 """
 
 from __future__ import annotations
 
 import builtins
+import logging
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,12 +27,15 @@ from types import ModuleType
 from typing import Any
 
 from geventcore.compat import modules
+from geventcore.python2_code import findings_in_python
+
+log = logging.getLogger(__name__)
 
 _MARK = b"Bcfg2"
 
 
 class _State(threading.local):
-    """How deep this thread is in the loading of site code."""
+    """The nesting depth of loading site code, for each thread."""
 
     depth = 0
 
@@ -41,7 +45,7 @@ _install_lock = threading.Lock()
 
 
 def site_builtins() -> dict[str, Any]:
-    """What becomes ``__builtins__`` of a module that is site code; before its code runs."""
+    """Return the ``__builtins__`` of a site code module, to be set before its code runs."""
     return {**vars(builtins), "__import__": _site_import, "__site_code__": True}
 
 
@@ -62,7 +66,7 @@ def _site_import(
 
 @contextmanager
 def loading_site_code() -> Iterator[None]:
-    """Take what is imported in the block, by this thread, for site code if it mentions Bcfg2."""
+    """Treat modules that this thread imports in the block as site code if they mention Bcfg2."""
     with _install_lock:
         if _FINDER not in sys.meta_path:
             # A new list: other threads may be in the middle of the old one.
@@ -78,6 +82,8 @@ class _SiteLoader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__builtins__"] = site_builtins()
         super().exec_module(module)
+        for finding in findings_in_python(self.get_source(module.__name__) or ""):
+            log.log(logging.WARNING if finding.is_error else logging.INFO, "%s: %s", self.path, finding)
 
 
 class _SiteFinder(MetaPathFinder):

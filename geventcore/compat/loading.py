@@ -1,4 +1,4 @@
-"""Loading a site's plugin by its dotted name: one for this server, or one for Bcfg2, which gets an adapter."""
+"""Loading a site's plugin by its dotted name. A plugin for Bcfg2 gets an adapter."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import importlib
 from types import ModuleType
 
 from geventcore.compat.adapters import adapter_class
-from geventcore.compat.failures import describe, location
 from geventcore.compat.importing import loading_site_code
 from geventcore.compat.plugin_base import Plugin as Bcfg2Plugin
 from geventcore.errors import GeventcoreError, PluginInitError
 from geventcore.plugin.base import Plugin
+from geventcore.plugin.failures import describe, location, searched
 
 
 def load_site_plugin(name: str) -> type[Plugin]:
-    """The class that ``package.module.Class``, or ``package.module`` with a class named like the module, stands for.
+    """Load the class ``package.module.Class``, or ``module`` (in a package or not) with a class named like the module.
 
-    `PluginInitError` is one line with the plugin, and with file and line if its code is what is wrong.
+    `PluginInitError` has one line with the plugin, and with file and line if the plugin's code fails.
     """
     try:
         with loading_site_code():
@@ -24,7 +24,7 @@ def load_site_plugin(name: str) -> type[Plugin]:
     except GeventcoreError as err:
         where = location(err.__traceback__)
         raise PluginInitError(f"plugin {name} cannot be loaded: {where + ': ' if where else ''}{err}") from err
-    # Whatever a module of the site does when it is imported, also sys.exit, has to end in one clear line.
+    # Any failure of a site's module during import, even sys.exit, becomes one clear line.
     except (Exception, SystemExit) as err:
         raise PluginInitError(f"plugin {name} cannot be loaded: {describe(err)}") from err
     if isinstance(found, type) and issubclass(found, Bcfg2Plugin):
@@ -39,8 +39,15 @@ def load_site_plugin(name: str) -> type[Plugin]:
 
 def _find(name: str) -> object:
     module_name, _, last = name.rpartition(".")
-    parent = importlib.import_module(module_name)
+    try:
+        parent = importlib.import_module(module_name or last)
+    except ModuleNotFoundError as err:
+        if err.name is None or not f"{module_name or last}.".startswith(f"{err.name}."):
+            raise
+        raise PluginInitError(f"{err}{searched()}") from None
     found = getattr(parent, last, None)
+    if found is None and not module_name:
+        raise PluginInitError(f"{_where(parent)} has no class {last}")
     if found is None or isinstance(found, ModuleType):
         try:
             module = importlib.import_module(name)

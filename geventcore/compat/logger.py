@@ -11,9 +11,9 @@ __all__ = ["Debuggable", "default_log_level", "setup_logging"]
 
 
 def setup_logging(*args: Any, **kwargs: Any) -> None:
-    """Change nothing: the log is the server's."""
+    """Do nothing: the server has set up logging."""
 
 
 def default_log_level() -> int:
-    """The lowest level that is logged."""
+    """Return the lowest level that is logged."""
     return logging.getLogger().getEffectiveLevel()

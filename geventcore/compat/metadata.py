@@ -1,4 +1,4 @@
-"""``Bcfg2.Server.Plugins.Metadata``: what plugins make, or look at, of metadata."""
+"""``Bcfg2.Server.Plugins.Metadata``: the metadata classes that plugins create or check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _AnyClientMetadata(type):
 
 
 class ClientMetadata(server.ClientMetadata, metaclass=_AnyClientMetadata):
-    """Everything known of one client, with the arguments of Bcfg2's constructor."""
+    """The metadata of one client, with the arguments of Bcfg2's constructor."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""``Bcfg2.Options.Types``: functions that make a value of a text, for the argument `type` of an option."""
+"""``Bcfg2.Options.Types``: functions that convert text to a value, for the argument `type` of an option."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def path(text: str) -> str:
-    """An absolute path; ``~`` is expanded."""
+    """Return an absolute path; expand ``~``."""
     return str(types.PATH.parse(text))
 
 
@@ -47,17 +47,17 @@ def octal(text: str) -> int:
 
 
 def username(text: str) -> int:
-    """The number of a user."""
+    """Return the ID of a user."""
     return types.USER.parse(text)
 
 
 def groupname(text: str) -> int:
-    """The number of a group."""
+    """Return the ID of a group."""
     return types.GROUP.parse(text)
 
 
 def timeout(text: str) -> float | None:
-    """Seconds; None if there is no limit."""
+    """Return a timeout in seconds; None for no limit."""
     return types.TIMEOUT.parse(text)
 
 

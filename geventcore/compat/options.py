@@ -1,4 +1,4 @@
-"""``Bcfg2.Options``: what plugins for Bcfg2 declare to read from the configuration, and the values.
+"""``Bcfg2.Options``: the options that plugins for Bcfg2 declare, and their values.
 
 Options of plugins are read from the configuration file and the environment; the server's command line does not have
 them. Values follow the configuration: after a reload, `setup` has the new ones.
@@ -14,7 +14,7 @@ from geventcore.compat import option_types as Types  # noqa: N812 - the name tha
 from geventcore.compat.current import get_core
 from geventcore.errors import ConfigError, PluginInitError
 from geventcore.options import Option as ServerOption
-from geventcore.options import common, types
+from geventcore.options import server, types
 from geventcore.options.bcfg2_keys import BCFG2_KEYS
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.version_control import VCS_ROOT
@@ -35,7 +35,7 @@ __all__ = [
     "setup",
 ]
 
-#: What a type is called in messages.
+#: The descriptions of types in messages.
 _ACCEPTS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -53,7 +53,7 @@ _ACCEPTS: dict[Any, str] = {
 
 
 class _Type(types.ValueType[Any]):
-    """A type that is a function of the text."""
+    """An option type that converts the text with a function."""
 
     def __init__(self, convert: Callable[[str], Any]) -> None:
         self._convert = convert
@@ -70,18 +70,18 @@ class _Type(types.ValueType[Any]):
 
 
 class Option:
-    """Something that can be set.
+    """An option.
 
     Attributes:
         cf: ``(section, key)`` in the configuration file, or None.
-        dest: the attribute of `setup` that has the value.
-        server_option: the same for the server.
+        dest: the attribute of `setup` with the value.
+        server_option: the server's object for this option.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Bcfg2 1.4: ``Option(*flags, cf=, env=, dest=, default=, type=, help=)``; ``action`` may be a boolean one.
 
-        Bcfg2 1.3: ``Option(description, default, cf=, env=, cook=)``. Other arguments mean nothing here.
+        Bcfg2 1.3: ``Option(description, default, cf=, env=, cook=)``. Other arguments are ignored.
         """
         flags = [flag for flag in args if isinstance(flag, str) and flag.startswith("-")]
         if args and not flags:
@@ -91,7 +91,7 @@ class Option:
         self.cf: tuple[str, str] | None = tuple(kwargs["cf"]) if kwargs.get("cf") else None
         env = kwargs.get("env") or None
         if self.cf is not None and any("*" in part for part in self.cf):
-            raise PluginInitError(f"option {self.cf}: patterns in the place of an option are not supported")
+            raise PluginInitError(f"option {self.cf}: patterns in section or key are not supported")
         self.dest = kwargs.get("dest") or self._default_dest(flags, env)
         self.default = kwargs.get("default")
         self.required = bool(kwargs.get("required"))
@@ -118,7 +118,7 @@ class Option:
         return _Type(convert) if convert and convert is not str else types.STRING
 
     def value(self, settings: Any) -> Any:
-        """The value; `ConfigError` if the text makes no sense."""
+        """Return the value; `ConfigError` if the text is invalid."""
         return settings[self.server_option]
 
 
@@ -130,7 +130,7 @@ class PathOption(Option):
 
 
 class BooleanOption(Option):
-    """Yes or no; no unless the default says otherwise."""
+    """A boolean option; false unless it has another default."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("default", False)
@@ -138,11 +138,11 @@ class BooleanOption(Option):
 
 
 class RepositoryMacroOption(Option):
-    """A text in which ``<repository>`` is replaced, if its default has that, too."""
+    """A text in which ``<repository>`` is replaced, also in the default."""
 
 
 class PositionalArgument(Option):
-    """For programs; plugins have none."""
+    """A positional argument of a program; plugins have none."""
 
 
 class OptionGroup(list[Any]):
@@ -153,7 +153,7 @@ class OptionGroup(list[Any]):
 
 
 class ExclusiveOptionGroup(OptionGroup):
-    """Options of which one is to be set."""
+    """Options of which only one may be set."""
 
 
 def _flat(options: Iterable[Any]) -> Iterator[Option]:
@@ -165,7 +165,7 @@ def _flat(options: Iterable[Any]) -> Iterator[Option]:
 
 
 def _plain(value: Any) -> Any:
-    """A value of the server's as Bcfg2 has it."""
+    """Convert a value of the server to Bcfg2's type."""
     if isinstance(value, tuple):
         return list(value)
     return str(value) if isinstance(value, Path | types.ServerURL) else value
@@ -187,47 +187,52 @@ class _ServerValue(Option):
 
 #: Names in `setup` -> the server's options, with the names of 1.4 and, where they differ, 1.3.
 _SERVER: dict[str, ServerOption[Any]] = {
-    "repository": common.REPOSITORY,
-    "repo": common.REPOSITORY,
-    "plugins": common.PLUGINS,
-    "filemonitor": common.FILEMONITOR,
-    "ignore_files": common.IGNORE_FILES,
-    "ignore": common.IGNORE_FILES,
-    "fam_blocking": common.FAM_BLOCKING,
-    "listen_all": common.LISTEN_ALL,
-    "umask": common.UMASK,
-    "daemon_uid": common.USER,
-    "daemon_gid": common.GROUP,
-    "server": common.SERVER_URL,
-    "location": common.SERVER_URL,
-    "encoding": common.ENCODING,
-    "password": common.PASSWORD,
-    "ca": common.CA,
-    "cert": common.CERTIFICATE,
-    "key": common.KEY,
-    "protocol": common.PROTOCOL,
-    "debug": common.DEBUG,
-    "verbose": common.VERBOSE,
-    "logfile": common.LOG_FILE,
-    "logging": common.LOG_FILE,
-    "syslog": common.SYSLOG,
-    "performance_logging": common.PERFORMANCE,
-    "perflog": common.PERFORMANCE,
-    "performance_interval": common.PERFORMANCE_INTERVAL,
-    "client_metadata_cache": common.CACHE_MODE,
-    "default_owner": common.MDATA_OWNER,
-    "default_group": common.MDATA_GROUP,
-    "default_mode": common.MDATA_MODE,
-    "default_secontext": common.MDATA_SECONTEXT,
-    "default_important": common.MDATA_IMPORTANT,
-    "default_paranoid": common.MDATA_PARANOID,
-    "default_sensitive": common.MDATA_SENSITIVE,
-    "owner": common.MDATA_OWNER,
-    "group": common.MDATA_GROUP,
-    "mode": common.MDATA_MODE,
+    "repository": server.REPOSITORY,
+    "repo": server.REPOSITORY,
+    "plugins": server.PLUGINS,
+    "filemonitor": server.FILEMONITOR,
+    "ignore_files": server.IGNORE_FILES,
+    "ignore": server.IGNORE_FILES,
+    "fam_blocking": server.FAM_BLOCKING,
+    "listen_all": server.LISTEN_ALL,
+    "umask": server.UMASK,
+    "daemon_uid": server.USER,
+    "daemon_gid": server.GROUP,
+    "server": server.SERVER_URL,
+    "location": server.SERVER_URL,
+    "encoding": server.ENCODING,
+    "password": server.PASSWORD,
+    "ca": server.CA,
+    "cert": server.CERTIFICATE,
+    "key": server.KEY,
+    "protocol": server.PROTOCOL,
+    "debug": server.DEBUG,
+    "verbose": server.VERBOSE,
+    "logfile": server.LOG_FILE,
+    "logging": server.LOG_FILE,
+    "syslog": server.SYSLOG,
+    "performance_logging": server.PERFORMANCE,
+    "perflog": server.PERFORMANCE,
+    "performance_interval": server.PERFORMANCE_INTERVAL,
+    "client_metadata_cache": server.CACHE_MODE,
+    "default_owner": server.MDATA_OWNER,
+    "default_group": server.MDATA_GROUP,
+    "default_mode": server.MDATA_MODE,
+    "default_secontext": server.MDATA_SECONTEXT,
+    "default_important": server.MDATA_IMPORTANT,
+    "default_paranoid": server.MDATA_PARANOID,
+    "default_sensitive": server.MDATA_SENSITIVE,
+    "owner": server.MDATA_OWNER,
+    "group": server.MDATA_GROUP,
+    "mode": server.MDATA_MODE,
     "vcs_root": VCS_ROOT,
 }
 _SERVER_VALUES = {dest: _ServerValue(option, dest) for dest, option in _SERVER.items()}
+
+
+def server_value(section: str, key: str) -> Option | None:
+    """Return the option of the server with this section and key, or None."""
+    return next((option for option in _SERVER_VALUES.values() if option.cf == (section, key)), None)
 
 
 class _Common:
@@ -247,7 +252,7 @@ _MISSING = object()
 class ConfigParser:
     """The configuration file as plugins for Bcfg2 1.3 read it: ``setup.cfp.get(section, option, default=…)``.
 
-    Without a default, what is not in the file is a `ConfigError`.
+    A missing option without a default raises `ConfigError`.
     """
 
     def __init__(self, context: PluginContext) -> None:
@@ -302,12 +307,12 @@ class Setup:
         self.__dict__.update(_context=context, _options={}, cfp=ConfigParser(context))
 
     def add_options(self, plugin_class: type[Plugin]) -> None:
-        """Know the options of a plugin; `ConfigError` or `PluginInitError` if a value makes no sense or is missing."""
+        """Add the options of a plugin; `ConfigError` or `PluginInitError` if a value is invalid or missing."""
         context, options = self.__dict__["_context"], self.__dict__["_options"]
         for option in plugin_options(plugin_class):
             options[option.dest] = option
             if option.value(context.settings) is None and option.required:
-                raise PluginInitError(f"it needs {option.server_option.label}")
+                raise PluginInitError(f"set {option.server_option.label}, which is required")
 
     def _find(self, name: str) -> Option | None:
         options: Mapping[str, Option] = self.__dict__["_options"]
@@ -317,7 +322,7 @@ class Setup:
         option = self._find(name)
         if option is None:
             raise AttributeError(
-                f"no option has the name {name}; a plugin lists what it reads in its class's attribute options",
+                f"unknown option {name}; a plugin lists its options in the class attribute options",
                 name=name,
                 obj=self,
             )
@@ -339,6 +344,26 @@ class Setup:
 
     def __iter__(self) -> Iterator[str]:
         return iter([*_SERVER_VALUES, *self.__dict__["_options"]])
+
+    def keys(self) -> list[str]:
+        return list(self)
+
+    def items(self) -> list[tuple[str, Any]]:
+        return [(name, self[name]) for name in self]
+
+    def add_option(self, name: str, option: Option) -> None:
+        """Add an option under a name, as plugins for Bcfg2 1.3 do in their constructors."""
+        self.__dict__["_options"][name] = option
+
+    def update(self, options: Mapping[str, Option]) -> None:
+        """Add several options."""
+        for name, option in options.items():
+            self.add_option(name, option)
+
+    def parse(self, *_: Any, **__: Any) -> None:
+        """Do nothing: values are always current."""
+
+    reparse = parse
 
 
 class _CurrentSetup:
@@ -364,21 +389,21 @@ setup = _CurrentSetup()
 
 
 def plugin_options(plugin_class: type[Plugin]) -> list[Option]:
-    """The options of a plugin and of what it derives from, each once."""
+    """Return the options of a plugin and of its base classes, each once."""
     found: dict[Option, None] = {}
     for base in reversed(plugin_class.__mro__):
         found.update(dict.fromkeys(_flat(base.__dict__.get("options", ()))))
     return list(found)
 
 
-#: Place in the file -> the option of the first plugin that declared one there. Others have their values all the same.
+#: (section, key) -> the option of the first plugin that declared it. Other plugins get the value, too.
 _listed: dict[tuple[str, str], ServerOption[Any]] = {}
 
 
 def server_options(plugin_class: type[Plugin]) -> tuple[ServerOption[Any], ...]:
-    """What of a plugin's options the server lists as such: those that nobody else has.
+    """Return the options of a plugin that neither the server nor another plugin declares.
 
-    In Bcfg2 several plugins may read one option; here each place belongs to one.
+    In Bcfg2 several plugins may declare one option; in this server each option belongs to one plugin.
     """
     found: dict[ServerOption[Any], None] = {}
     for base in plugin_class.__mro__:

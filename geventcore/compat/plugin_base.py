@@ -1,4 +1,4 @@
-"""``Bcfg2.Server.Plugin.base``: what plugins for Bcfg2 derive from."""
+"""``Bcfg2.Server.Plugin.base``: the base classes of plugins for Bcfg2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Debuggable", "Plugin"]
 
 
 class Debuggable:
-    """Has debug messages that can be switched on and off over XML-RPC."""
+    """An object with debug messages that can be switched on and off over XML-RPC."""
 
     __rmi__: ClassVar[list[str]] = ["toggle_debug", "set_debug"]
 
@@ -21,16 +21,16 @@ class Debuggable:
         self.logger = logging.getLogger(f"geventcore.plugins.{name or type(self).__name__}")
 
     def set_debug(self, debug: bool) -> bool:
-        """Switch the messages on or off; returns what was given."""
+        """Switch the messages on or off; return `debug`."""
         self.debug_flag = debug
         return debug
 
     def toggle_debug(self) -> bool:
-        """Turn the switch; returns the new position."""
+        """Switch the messages on if they are off, else off; return the new state."""
         return self.set_debug(not self.debug_flag)
 
     def debug_log(self, message: str, flag: bool | None = None) -> None:
-        """Log a message that shows, whatever the log level, while the switch (or `flag`) is on."""
+        """Log a message; if the switch (or `flag`) is on, it is visible at every log level."""
         shown = self.debug_flag if flag is None else flag or self.debug_flag
         self.logger.log(logging.ERROR if shown else logging.DEBUG, "%s", message)
 
@@ -39,8 +39,8 @@ class Plugin(Debuggable):
     """The base class.
 
     Attributes:
-        name: the name of the class, unless a class says otherwise.
-        options: what it reads from the configuration.
+        name: by default the name of the class.
+        options: the options that it reads.
         conflicts, sort_order, create, experimental, deprecated, __rmi__, __child_rmi__: see `geventcore.plugin.base`,
             which has the same under longer names.
         core: the server; see `geventcore.compat.core.Bcfg2Core`.
@@ -64,24 +64,25 @@ class Plugin(Debuggable):
             cls.name = cls.__name__
 
     def __init__(self, core: Any, datastore: str | None = None) -> None:
-        """`datastore` is what plugins for Bcfg2 1.3 were given, too: the directory of the repository."""
+        """Create the plugin; Bcfg2 1.3 also passes `datastore`, the directory of the repository."""
         Debuggable.__init__(self, name=self.name)
         self.core = core
         self.datastore = os.fspath(datastore or core.datastore)
         self.data = os.path.join(self.datastore, self.name)
         self.Entries: dict[str, dict[str, Callable[[Any, Any], None]]] = {}
         self.running = True
-        if self.create and not os.path.isdir(self.data):
+        read_only = getattr(getattr(core, "context", None), "read_only", False)
+        if self.create and not read_only and not os.path.isdir(self.data):
             os.makedirs(self.data, exist_ok=True)
-            self.logger.warning("%s: %s did not exist; created", self.name, self.data)
+            self.logger.warning("%s: created the missing directory %s", self.name, self.data)
 
     @classmethod
     def init_repo(cls, repo: str) -> None:
-        """Make the plugin's directory in a repository."""
+        """Create the plugin's directory in a repository."""
         os.makedirs(os.path.join(repo, cls.name), exist_ok=True)
 
     def shutdown(self) -> None:
-        """The server ends."""
+        """Handle the shutdown of the server."""
         self.running = False
 
     def __str__(self) -> str:

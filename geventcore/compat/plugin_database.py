@@ -1,6 +1,6 @@
 """``Bcfg2.Server.Plugin.helpers``: plugins that can keep their data in a database.
 
-They can be used with files, which is their default. A database of plugins does not exist here.
+They work with files, which is their default. This server has no database for plugins.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ __all__ = ["DatabaseBacked", "PluginDatabaseModel"]
 
 
 class PluginDatabaseModel:
-    """A base of database models; they are never asked for."""
+    """A base class of database models, which are never used."""
 
 
 class DatabaseBacked(Plugin):
-    """Reads ``[<name in lower case>] use_database``, which must not be on."""
+    """A plugin with the option ``[<name in lower case>] use_database``, which must be off."""
 
     options: ClassVar[list[Any]] = []
 

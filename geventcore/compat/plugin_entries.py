@@ -1,4 +1,4 @@
-"""``Bcfg2.Server.Plugin.helpers``: entries that are made from files for all, groups or hosts."""
+"""``Bcfg2.Server.Plugin.helpers``: entries from files for all clients, groups or hosts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from geventcore.compat.plugin_structfiles import InfoFile
 from geventcore.compat.specificities import Specificity
 from geventcore.errors import PluginExecutionError, SpecificityError
 from geventcore.plugin.client_metadata import ClientMetadata
-from geventcore.specfiles.specificity import SUFFIX
+from geventcore.plugin.specificity import SUFFIX
+from geventcore.regular_files import read_file
+from geventcore.specfiles import legacy_info
 
 __all__ = ["EntrySet", "GroupSpool", "SpecificData", "Specificity"]
 
-_METADATA_FILES = frozenset({"info.xml"})
+_METADATA_FILES = frozenset({"info.xml", *legacy_info.NAMES})
 
 
 class SpecificData(Debuggable):
@@ -27,8 +29,8 @@ class SpecificData(Debuggable):
 
     Attributes:
         name: its path.
-        specific: for whom it is.
-        data: its text; bytes if it is none in the encoding of the repository.
+        specific: the clients that it is for.
+        data: its text; bytes if they are not text in the repository's encoding.
     """
 
     def __init__(self, name: str, specific: Specificity, encoding: str | None = None) -> None:
@@ -42,14 +44,14 @@ class SpecificData(Debuggable):
         """Read the file."""
         if event.code2str() == "deleted":
             return
-        raw = Path(self.name).read_bytes()
+        raw = read_file(self.name)
         try:
             self.data = raw.decode(self.encoding)
         except UnicodeDecodeError:
             self.data = raw
 
     def bind_entry(self, entry: Any, metadata: ClientMetadata) -> Any:
-        """Bind an entry; classes of a site do."""
+        """Bind an entry; a site's class overrides this."""
         raise NotImplementedError(f"{type(self).__name__} does not have the method bind_entry")
 
 
@@ -57,7 +59,7 @@ class EntrySet(Debuggable):
     """The files that an entry can be made from.
 
     Class attributes:
-        basename_is_regex: whether the base name is a regular expression.
+        basename_is_regex: true if the base name is a regular expression.
         ignore: files whose names match this are no part of it.
 
     Attributes:
@@ -67,10 +69,10 @@ class EntrySet(Debuggable):
     """
 
     basename_is_regex = False
-    ignore: ClassVar[Any] = re.compile(r"^(\.#.*|.*~|\..*\.(tmp|sw[px])|.*\.(bak|orig)|info\.xml)$")
+    ignore: ClassVar[Any] = re.compile(r"^(\.#.*|.*~|\..*\.(tmp|sw[px])|.*\.(bak|orig)|info\.xml|:?info)$")
 
     def __init__(self, basename: str, path: str, entry_type: Any, encoding: str | None = None) -> None:
-        """`entry_type` makes the object of a file: a class like `SpecificData`."""
+        """Create the set; `entry_type` is the class of the files' objects, like `SpecificData`."""
         Debuggable.__init__(self, name=basename)
         self.path = path
         self.entry_type = entry_type
@@ -82,18 +84,18 @@ class EntrySet(Debuggable):
         self.specific = re.compile(rf"(?:.*/)?(?P<basename>{pattern}){SUFFIX}\Z")
 
     def get_matching(self, metadata: ClientMetadata) -> list[Any]:
-        """The objects that are for a client."""
+        """Return the objects for a client."""
         return [entry for entry in self.entries.values() if entry.specific.matches(metadata)]
 
     def best_matching(self, metadata: ClientMetadata, matching: list[Any] | None = None) -> Any:
-        """The most specific of them; `PluginExecutionError` if there is none."""
+        """Return the most specific object; `PluginExecutionError` if there is none."""
         found = self.get_matching(metadata) if matching is None else matching
         if not found:
             raise PluginExecutionError(f"{self.path}: no file is for {metadata.hostname}")
         return min(found, key=lambda entry: (entry.specific, str(entry.name)))
 
     def handle_event(self, event: Any) -> None:
-        """Make, tell or drop the object that an event is about."""
+        """Add, update or remove the object of an event's file."""
         action = event.code2str()
         if event.filename in _METADATA_FILES:
             self.reset_metadata(event) if action == "deleted" else self.update_metadata(event)
@@ -106,21 +108,21 @@ class EntrySet(Debuggable):
                 self.entries[event.filename].handle_event(event)
 
     def entry_init(self, event: Any, entry_type: Any = None, specific: Any = None) -> None:
-        """Make the object of a file, if its name fits."""
+        """Create the object of a file, if its name is valid."""
         if self.ignore.match(event.filename):
             return
         path = os.path.join(self.path, event.filename)
         try:
             found = self.specificity_from_filename(event.filename, specific=specific)
         except SpecificityError:
-            self.logger.error("%s: a file that does not belong here is ignored", path)
+            self.logger.error("%s: ignoring this file, its name is not valid in this directory", path)
             return
         entry = construct(entry_type or self.entry_type, path, found, optional=self.encoding)
         self.entries[event.filename] = entry
         entry.handle_event(event)
 
     def specificity_from_filename(self, fname: str, specific: Any = None) -> Specificity:
-        """For whom a file is, by its name; `SpecificityError` if that makes no sense."""
+        """Return the specificity in a file's name; `SpecificityError` if the name is invalid."""
         match = (specific or self.specific).match(fname)
         if match is None:
             raise SpecificityError(f"{fname} does not fit {(specific or self.specific).pattern}")
@@ -132,14 +134,23 @@ class EntrySet(Debuggable):
         return Specificity(all=True)
 
     def update_metadata(self, event: Any) -> None:
-        """``info.xml`` is there, or has changed."""
+        """Load ``info.xml``, ``:info`` or ``info``, which exists or has changed."""
+        if event.filename != "info.xml":
+            self.metadata = {
+                **default_path_metadata(),
+                **dict(legacy_info.parse_info(Path(self.path, event.filename))),
+            }
+            return
         if self.infoxml is None:
             self.infoxml = InfoFile(os.path.join(self.path, "info.xml"))
         self.infoxml.HandleEvent(event)
 
     def reset_metadata(self, event: Any) -> None:
-        """``info.xml`` is gone."""
-        self.infoxml = None
+        """Drop ``info.xml``, ``:info`` or ``info``, which was deleted."""
+        if event.filename == "info.xml":
+            self.infoxml = None
+        else:
+            self.metadata = default_path_metadata()
 
     def bind_info_to_entry(self, entry: Any, metadata: ClientMetadata) -> None:
         """Set the attributes of an entry."""
@@ -185,15 +196,15 @@ class GroupSpool(Plugin, Generator):
             self.handles[self.fam.AddMonitor(path, self)] = relative
 
     def event_path(self, event: Any) -> str:
-        """The path that an event is about."""
+        """Return the path of an event."""
         return os.path.join(self.data, self.handles[event.requestID], event.filename)
 
     def event_id(self, event: Any) -> str:
-        """The name of the entry that an event is about."""
+        """Return the name of the entry of an event."""
         return f"/{self.handles[event.requestID]}"
 
     def add_entry(self, event: Any) -> None:
-        """Make the set of an entry, if there is none."""
+        """Create the set of an entry, if it does not exist."""
         ident = self.event_id(event)
         if ident not in self.entries:
             path = os.path.dirname(self.event_path(event))
@@ -202,7 +213,7 @@ class GroupSpool(Plugin, Generator):
             self.Entries[self.entry_type][ident] = self.entries[ident].bind_entry
 
     def HandleEvent(self, event: Any) -> None:
-        """Pass an event on to the set that it is for."""
+        """Forward an event to its set."""
         action = event.code2str()
         if event.requestID not in self.handles or action == "endExist":
             return

@@ -1,4 +1,4 @@
-"""Exceptions of plugins: those of the server itself, so that each side catches what the other raises."""
+"""Exceptions of plugins. They are the server's own classes, so each side can catch the exceptions of the other."""
 
 from geventcore.errors import (
     MetadataConsistencyError,

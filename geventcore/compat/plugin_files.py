@@ -1,4 +1,4 @@
-"""``Bcfg2.Server.Plugin.helpers``: objects that stand for files and directories.
+"""``Bcfg2.Server.Plugin.helpers``: objects for files and directories.
 
 The constructors take their arguments as in Bcfg2 1.4, and with the file monitor as second one as in 1.3.
 """
@@ -19,6 +19,7 @@ from geventcore.compat.current import get_core
 from geventcore.compat.filemonitor import READ_ACTIONS, get_fam, is_file_monitor
 from geventcore.compat.plugin_base import Debuggable
 from geventcore.errors import PluginExecutionError
+from geventcore.regular_files import read_file
 from geventcore.specfiles.xmlfile import load_document
 
 __all__ = ["DirectoryBacked", "FileBacked", "XMLDirectoryBacked", "XMLFileBacked"]
@@ -27,12 +28,23 @@ log = logging.getLogger(__name__)
 
 
 def construct(child_class: Any, *arguments: Any, optional: Any) -> Any:
-    """An object whose class takes one argument more if it was written for Bcfg2 1.3."""
+    """Create an object whose class takes one more argument if it was written for Bcfg2 1.3.
+
+    A function with ``*args`` does not say how many arguments the class behind it takes: then that is tried.
+    """
     try:
-        inspect.signature(child_class).bind(*arguments)
+        signature = inspect.signature(child_class)
+        signature.bind(*arguments)
     except TypeError:
         return child_class(*arguments, optional)
-    return child_class(*arguments)
+    if not any(parameter.kind is parameter.VAR_POSITIONAL for parameter in signature.parameters.values()):
+        return child_class(*arguments)
+    try:
+        return child_class(*arguments)
+    except TypeError as err:
+        if "required positional argument" not in str(err):
+            raise
+        return child_class(*arguments, optional)
 
 
 class FileBacked(Debuggable):
@@ -40,7 +52,7 @@ class FileBacked(Debuggable):
 
     Attributes:
         name: its path.
-        data: its text; bytes if it is none in the encoding of the repository.
+        data: its text; bytes if they are not text in the repository's encoding.
     """
 
     def __init__(self, name: str, fam: Any = None) -> None:
@@ -54,7 +66,7 @@ class FileBacked(Debuggable):
         if event is not None and event.code2str() not in READ_ACTIONS:
             return
         try:
-            raw = Path(self.name).read_bytes()
+            raw = read_file(self.name)
         except OSError as err:
             raise PluginExecutionError(f"{self.name}: cannot be read: {err.strerror}") from err
         try:
@@ -64,7 +76,7 @@ class FileBacked(Debuggable):
         self.Index()
 
     def Index(self) -> None:
-        """Make what is needed of `data`."""
+        """Process `data`; a site's class overrides this."""
 
     def __str__(self) -> str:
         return f"{type(self).__name__}: {self.name}"
@@ -77,8 +89,8 @@ class DirectoryBacked(Debuggable):
 
     Class attributes:
         __child__: the class of the objects.
-        patterns: what a file's name has to match.
-        ignore: names that match this are not reported.
+        patterns: the pattern of file names.
+        ignore: names that match this are ignored silently.
 
     Attributes:
         data: the directory.
@@ -117,13 +129,13 @@ class DirectoryBacked(Debuggable):
             self.handles[self.fam.AddMonitor(path, self)] = relative
 
     def add_entry(self, relative: str, event: Any) -> None:
-        """Make the object for a file."""
+        """Create the object for a file."""
         path = os.path.join(self.data, relative)
         self.entries[relative] = construct(self.__child__, path, optional=self.fam)
         self.entries[relative].HandleEvent(event)
 
     def HandleEvent(self, event: Any) -> None:
-        """Make, tell or drop the object that an event is about."""
+        """Add, update or remove the object of an event's file."""
         action = event.code2str()
         if event.requestID not in self.handles or action == "endExist":
             return
@@ -143,7 +155,7 @@ class DirectoryBacked(Debuggable):
         elif self.patterns.match(os.path.basename(relative)):
             self.add_entry(relative, event)
         elif self.ignore is None or not self.ignore.match(os.path.basename(relative)):
-            log.warning("%s: a file that does not belong here is ignored", path)
+            log.warning("%s: ignoring this file, its name is not valid in this directory", path)
 
     def _drop(self, relative: str) -> None:
         self.entries = {
@@ -154,11 +166,11 @@ class DirectoryBacked(Debuggable):
 
 
 class XMLFileBacked(FileBacked):
-    """An XML file with what it includes.
+    """An XML file with its includes.
 
     Class attributes:
-        __identifier__: the attribute of the root that `label` has.
-        create: makes an empty file with this root, if there is none: a tag or an element.
+        __identifier__: the attribute of the root whose value is `label`.
+        create: the root of an empty file to create if the file is missing: a tag or an element.
 
     Attributes:
         xdata: the root.
@@ -194,24 +206,24 @@ class XMLFileBacked(FileBacked):
         if root is None or os.path.exists(self.name):
             return
         element = etree.Element(root) if isinstance(root, str) else root
-        self.logger.warning("%s does not exist; created", self.name)
+        self.logger.warning("created the missing file %s", self.name)
         Path(self.name).write_bytes(etree.tostring(element, pretty_print=True))
 
     def HandleEvent(self, event: Any = None) -> None:
-        """Read the file anew, whichever of its files the event is about."""
+        """Reload the file after a change of the file or of an include."""
         action = None if event is None else event.code2str()
         if action != "endExist" and os.path.exists(self.name):
             super().HandleEvent(None)
 
     def Index(self) -> None:
-        """Parse the file; an error leaves what was there before."""
+        """Parse the file; after an error keep the last good version."""
         document = load_document(Path(self.name))
         self.extras = [str(path) for path in document.includes]
         self.watch(document.watch)
         self.take_over(document.root)
 
     def watch(self, paths: Any) -> None:
-        """Have this object told about included files."""
+        """Watch included files."""
         for path in map(str, paths):
             if path not in self.extra_monitors:
                 self.extra_monitors.append(path)

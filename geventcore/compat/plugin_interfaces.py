@@ -1,6 +1,6 @@
 """``Bcfg2.Server.Plugin.interfaces``: the roles of plugins under Bcfg2's names.
 
-What each hook is called for, gets and returns: the interface of nearly the same name in `geventcore.plugin.interfaces`.
+The interface of nearly the same name in `geventcore.plugin.interfaces` documents each hook.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any, ClassVar, NoReturn
 
 from lxml import etree
 
-from geventcore.compat.failures import describe
 from geventcore.compat.plugin_base import Plugin
 from geventcore.errors import GeventcoreError, PluginInitError
 from geventcore.options import Option
+from geventcore.plugin.failures import describe
 from geventcore.plugin.version_control import VCS_ROOT
-from geventcore.specfiles.durable import write_durably
+from geventcore.repository.durable_writes import write_durably
 
 __all__ = [
     "Caching",
@@ -48,7 +48,7 @@ def _missing(plugin: object, method: str) -> NoReturn:
 
 
 class Generator:
-    """Binds entries: those in `Entries`, and those that it says it handles."""
+    """A plugin that binds entries: those in `Entries`, and those that `HandlesEntry` accepts."""
 
     def HandlesEntry(self, entry: Any, metadata: Any) -> bool:
         return False
@@ -63,7 +63,7 @@ class Structure:
 
 
 class Metadata:
-    """Knows the clients and their groups."""
+    """The plugin that knows the clients and their groups."""
 
     def viz(self, hosts: Any, bundles: Any, key: Any, only_client: Any, colors: Any) -> str:
         return ""
@@ -111,7 +111,7 @@ class Probing:
 
 
 class Statistics(Plugin):
-    """Takes the reports of clients."""
+    """A plugin that receives the reports of clients."""
 
     create = False
 
@@ -125,9 +125,9 @@ class Threaded:
 
 
 class ThreadedStatistics(Statistics, Threaded):
-    """Takes reports in a thread of its own. What is not done when the server ends waits in a file."""
+    """A plugin that handles reports in its own thread. At shutdown, waiting reports are saved in a file."""
 
-    #: How many reports may wait.
+    #: The limit on waiting reports.
     MAXIMUM = 100_000
 
     def __init__(self, core: Any, datastore: str | None = None) -> None:
@@ -145,13 +145,15 @@ class ThreadedStatistics(Statistics, Threaded):
         try:
             self.work_queue.put_nowait((client, xdata))
         except queue.Full:
-            self.logger.warning("%s: too many reports wait; that of %s is dropped", self.name, client.hostname)
+            self.logger.warning(
+                "%s: dropping the report of %s, because too many reports are waiting", self.name, client.hostname
+            )
 
     def handle_statistic(self, metadata: Any, data: Any) -> None:
         _missing(self, "handle_statistic")
 
     def run(self) -> None:
-        """What the thread does."""
+        """Run the thread."""
         self._load()
         while self.running:
             item = self.work_queue.get()
@@ -166,7 +168,7 @@ class ThreadedStatistics(Statistics, Threaded):
             self.logger.error("%s.handle_statistic failed for %s: %s", self.name, metadata.hostname, describe(err))
 
     def shutdown(self) -> None:
-        """Store what waits."""
+        """Save the waiting reports."""
         Statistics.shutdown(self)
         waiting = []
         while not self.work_queue.empty():
@@ -181,20 +183,20 @@ class ThreadedStatistics(Statistics, Threaded):
             write_durably(Path(self.pending_file), json.dumps(waiting).encode())
 
     def _load(self) -> None:
-        """Queue what the last server left."""
+        """Queue the reports that were saved at the last shutdown."""
         try:
             with open(self.pending_file, encoding="utf-8") as stream:
                 waiting = [(host, etree.fromstring(text)) for host, text in json.load(stream)]
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError, etree.XMLSyntaxError) as err:
-            self.logger.error("%s: the reports in %s cannot be read: %s", self.name, self.pending_file, err)
+            self.logger.error("%s: cannot read the saved reports in %s: %s", self.name, self.pending_file, err)
             return
         for host, element in waiting:
             try:
                 self.process_statistics(self.core.build_metadata(host), element)
             except GeventcoreError as err:
-                self.logger.error("%s: the report of %s is dropped: %s", self.name, host, err)
+                self.logger.error("%s: dropping the report of %s: %s", self.name, host, err)
         os.unlink(self.pending_file)
 
 
@@ -230,10 +232,10 @@ class GoalValidator:
 
 
 class Version(Plugin):
-    """Knows the revision of the repository.
+    """A plugin that knows the revision of the repository.
 
     Class attributes:
-        __vcs_metadata_path__: what the root of a working copy has, relative to it; None if that is not looked at.
+        __vcs_metadata_path__: a path in the root of a working copy that must exist; None for no check.
     """
 
     create = False
@@ -283,7 +285,7 @@ class TemplateDataProvider:
 
 
 class Caching:
-    """Keeps something that others may have it forget."""
+    """A plugin with a cache that others may expire."""
 
     def expire_cache(self, key: Any = None) -> None:
         _missing(self, "expire_cache")

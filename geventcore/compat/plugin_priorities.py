@@ -21,7 +21,7 @@ __all__ = ["PrioDir"]
 
 
 class PrioDir(Plugin, Generator, XMLDirectoryBacked):
-    """Binds entries from the element with the same tag and name in the file with the highest priority."""
+    """A plugin that binds entries from the element with the same tag and name in the file with the highest priority."""
 
     __child__: ClassVar[Any] = PriorityStructFile
     patterns: ClassVar[Any] = re.compile(r".*\.xml$")
@@ -31,7 +31,7 @@ class PrioDir(Plugin, Generator, XMLDirectoryBacked):
         self._watch(self.data, core.fam)
 
     def HandleEvent(self, event: Any) -> None:
-        """See `DirectoryBacked`; afterwards `Entries` has the elements that stand outside of conditions."""
+        """See `DirectoryBacked`; afterwards `Entries` has the unconditional elements."""
         XMLDirectoryBacked.HandleEvent(self, event)
         entries: dict[str, dict[str, Any]] = {}
         for child in self.entries.values():
@@ -43,7 +43,7 @@ class PrioDir(Plugin, Generator, XMLDirectoryBacked):
         self.Entries = entries
 
     def _matches(self, entry: Any, metadata: ClientMetadata, candidate: Any) -> bool:
-        """Whether an element of the same tag is for an entry."""
+        """Return true if an element with the same tag matches an entry."""
         name, other = entry.get("name"), candidate.get("name")
         return bool(name == other or (entry.tag == "Path" and name.rstrip("/") == (other or "").rstrip("/")))
 
@@ -61,21 +61,23 @@ class PrioDir(Plugin, Generator, XMLDirectoryBacked):
         return self.BindEntry(entry, metadata)
 
     def BindEntry(self, entry: Any, metadata: ClientMetadata) -> Any:
-        """Copy text, children and the attributes that the entry does not have yet; returns the entry."""
+        """Copy text, children and missing attributes to the entry; return the entry."""
         apply(self._best(entry, metadata), entry, replace_name=False)
         return entry
 
     def get_attrs(self, entry: Any, metadata: ClientMetadata) -> dict[str, str]:
-        """The attributes that the entry would get."""
+        """Return the attributes for the entry."""
         return dict(self._best(entry, metadata).items())
 
     def _best(self, entry: Any, metadata: ClientMetadata) -> Any:
         what = f"{entry.tag}:{entry.get('name')}"
         found = list(self._candidates(entry, metadata))
         if not found:
-            raise PluginExecutionError(f"{self.name} has nothing for {what}, host {metadata.hostname}")
+            raise PluginExecutionError(f"{self.name} has no entry {what} for {metadata.hostname}")
         best = max(priority for priority, _ in found)
         chosen = [candidate for priority, candidate in found if priority == best]
         if len(chosen) > 1:
-            raise PluginExecutionError(f"{self.name} has several of priority {best} for {what}, {metadata.hostname}")
+            raise PluginExecutionError(
+                f"{self.name} has several entries {what} with priority {best} for {metadata.hostname}"
+            )
         return chosen[0]

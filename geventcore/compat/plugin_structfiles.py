@@ -1,6 +1,6 @@
 """``Bcfg2.Server.Plugin.helpers``: XML files whose content depends on the client.
 
-The work is done by `geventcore.specfiles.structfile`, so that such a file means the same as one of the server's own.
+`geventcore.specfiles.structfile` does the work, so the rules are the same as for the server's own files.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import Any
 
 from geventcore.compat.current import get_core
 from geventcore.compat.plugin_files import XMLFileBacked
+from geventcore.errors import RepositoryError
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
+from geventcore.plugin.interfaces import TemplateFile
 from geventcore.specfiles import structfile as server
 from geventcore.specfiles.conditions import condition_holds, is_conditional
 
@@ -22,7 +24,7 @@ __all__ = ["PriorityStructFile", "StructFile"]
 
 
 class _ServerFile(server.StructFile):
-    """The server's object for a file; who owns it is told of changes."""
+    """The server's object for a file, which notifies its owner of changes."""
 
     def __init__(self, path: Path, context: PluginContext, owner: StructFile) -> None:
         self.owner = owner
@@ -33,7 +35,7 @@ class _ServerFile(server.StructFile):
 
 
 class StructFile(XMLFileBacked):
-    """An XML file with conditions, encrypted elements and, if it is one, as a template."""
+    """An XML file with conditions and encrypted elements; it may be a template."""
 
     def __init__(self, filename: str, *arguments: Any, **named: Any) -> None:
         self.server_file = _ServerFile(Path(os.fspath(filename)), get_core().context, self)
@@ -47,16 +49,16 @@ class StructFile(XMLFileBacked):
             self.take_over(document.root)
 
     def Match(self, metadata: ClientMetadata) -> list[Any]:
-        """What the file holds for a client: copies of elements in document order, conditions replaced.
+        """Return the file's content for a client: copies of elements in document order, without conditions.
 
-        Nothing if there is no file; `RepositoryError` if there is one that cannot be used.
+        It is empty without a file; `RepositoryError` if no version of the file was valid.
         """
         if self.xdata is None and not os.path.exists(self.name):
             return []
         return self.server_file.match(metadata)
 
     def XMLMatch(self, metadata: ClientMetadata) -> Any:
-        """The same as a tree, in which the contents of conditions stand at the end of their parents."""
+        """Return the same as a tree, with the contents of conditions at the end of their parents."""
         return self.server_file.xml_match(metadata)
 
 
@@ -64,7 +66,7 @@ class PriorityStructFile(StructFile):
     """One file of a `PrioDir`.
 
     Attributes:
-        priority: of its root; -1 if it has no usable one.
+        priority: the priority of its root; -1 if it is missing or invalid.
     """
 
     priority = -1
@@ -75,14 +77,14 @@ class PriorityStructFile(StructFile):
             self.priority = int(self.xdata.get("priority"))
         except (TypeError, ValueError):
             self.priority = -1
-            self.logger.error("%s: the root needs an integer priority; -1 is used", self.name)
+            self.logger.error("%s: the root element has no integer priority; using -1", self.name)
 
 
 class InfoFile(StructFile):
     """An ``info.xml``."""
 
     def attributes(self, entry: Any, metadata: ClientMetadata) -> dict[str, str] | None:
-        """The attributes of the first ``Info`` whose conditions hold; None if there is none."""
+        """Return the attributes of the first ``Info`` whose conditions hold; None if there is none."""
         name = entry.get("realname", entry.get("name"))
         root = self.server_file.struct(metadata).root
         found = next(_infos(root, name, metadata), None)
@@ -101,13 +103,16 @@ def _infos(parent: Any, name: str, metadata: ClientMetadata) -> Any:
 
 
 def server_structfile(file: Any) -> Any:
-    """The server's object for one of these."""
+    """Return the server's object for a file."""
     return getattr(file, "server_file", file)
 
 
-def bcfg2_structfile(file: server.StructFile) -> Any:
-    """What a plugin for Bcfg2 sees of a structured file of the server's: `name`, `xdata` and the two views."""
+def bcfg2_structfile(file: TemplateFile) -> Any:
+    """The view that a plugin for Bcfg2 has of a structured file of the server: `name`, `xdata`, `Match`, `XMLMatch`."""
     if isinstance(file, _ServerFile):
         return file.owner
-    root = file.document.root if file.document is not None else None
+    try:
+        root = file.root
+    except RepositoryError:
+        root = None
     return SimpleNamespace(name=str(file.path), xdata=root, Match=file.match, XMLMatch=file.xml_match)

@@ -1,4 +1,4 @@
-"""``Bcfg2.Server``: how XML is read, and the server of this process."""
+"""``Bcfg2.Server``: the XML parser, and the server of this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["XI", "XI_NAMESPACE", "XMLParser", "core"]
 #: The prefix of the tags of XInclude, and its namespace.
 XI = XINCLUDE
 XI_NAMESPACE = XINCLUDE.strip("{}")
-#: For files of the repository.
+#: The parser for files of the repository.
 XMLParser = repository_parser()
 
 

@@ -1,24 +1,24 @@
-"""For whom a file is, as plugins for Bcfg2 know it."""
+"""Specificity, as plugins for Bcfg2 use it."""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
-from geventcore.specfiles import specificity as server
+from geventcore.plugin import specificity as server
 
 __all__ = ["Specificity"]
 
 
 @functools.total_ordering
 class Specificity:
-    """For whom a file is. The most specific sorts first.
+    """The clients that a file is for. The most specific sorts first.
 
     Attributes:
-        all: for every client.
-        group, prio: for a group, and how it compares with others: higher wins.
-        hostname: for one client.
-        delta: not used any more.
+        all: true for every client.
+        group, prio: the group, and its priority: higher wins.
+        hostname: the only client.
+        delta: unused.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Specificity:
         self.delta = delta
 
     def matches(self, metadata: Any) -> bool:
-        """Whether it is for a client."""
+        """Return true if it is for a client."""
         return bool(self.all or self.hostname == metadata.hostname or self.group in metadata.groups)
 
     @property
@@ -69,12 +69,12 @@ class Specificity:
 
 
 def to_server(specific: Specificity) -> server.Specificity:
-    """The same in the server's terms."""
+    """Convert to the server's class."""
     return server.Specificity(specific.hostname or None, specific.group or None, specific.prio)
 
 
 def to_bcfg2(specific: server.Specificity) -> Specificity:
-    """The same in Bcfg2's terms."""
+    """Convert to Bcfg2's class."""
     return Specificity(
         all=specific.is_for_all,
         group=specific.group or False,

@@ -1,4 +1,4 @@
-"""``Bcfg2.Server.Statistics``: durations, added to those that ``get_statistics`` answers."""
+"""``Bcfg2.Server.Statistics``: durations, which are added to the statistics of ``get_statistics``."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ __all__ = ["Cache"]
 
 
 class Cache(dict[Any, Any]):
-    """A dictionary whose items may be forgotten, one or all."""
+    """A dictionary from which one item, or all items, can be expired."""
 
     def expire(self, key: Any = None) -> None:
         if key is None:

@@ -10,17 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Executor", "ExecutorResult", "PackedDigitRange", "locked"]
+__all__ = ["ClassName", "Executor", "ExecutorResult", "PackedDigitRange", "locked"]
+
+
+class ClassName:
+    """A class attribute with the name of the class."""
+
+    def __get__(self, instance: object, owner: type) -> str:
+        return owner.__name__
 
 
 @dataclass
 class ExecutorResult:
-    """What a program did.
+    """The result of a program.
 
     Attributes:
-        stdout, stderr: what it printed.
-        retval: its status; None if it could not be run or was ended.
-        error: why it failed, or None.
+        stdout, stderr: its output.
+        retval: its exit status; None if it could not be run or was killed.
+        error: the reason of its failure, or None.
     """
 
     stdout: str
@@ -40,10 +47,10 @@ class ExecutorResult:
 
 
 class Executor:
-    """Runs programs."""
+    """A runner of programs."""
 
     def __init__(self, timeout: float | None = None) -> None:
-        """`timeout`: seconds after which a program is ended."""
+        """Kill a program after `timeout` seconds."""
         self.timeout = timeout
 
     def run(
@@ -54,7 +61,7 @@ class Executor:
         shell: bool = False,
         **named: Any,
     ) -> ExecutorResult:
-        """Run a program to its end. A text is split into words as a shell would, unless one is asked for."""
+        """Run a program to its end. Without `shell`, a text is split into words like in a shell."""
         words: str | Sequence[str] = shlex.split(command) if isinstance(command, str) and not shell else command
         try:
             done = subprocess.run(
@@ -78,7 +85,7 @@ class Executor:
 
 
 def locked(fd: int) -> bool:
-    """Whether somebody else has a file locked; otherwise it is locked now."""
+    """Lock a file; return true if another process has already locked it."""
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -99,7 +106,7 @@ class PackedDigitRange:
             self._ranges.append((int(match[1]), int(last) if last else None))
 
     def includes(self, other: str | int) -> bool:
-        """Whether a number is in one of them."""
+        """Return true if a number is in one of the ranges."""
         number = int(other)
         return any(first <= number and (last is None or number <= last) for first, last in self._ranges)
 

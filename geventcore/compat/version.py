@@ -1,4 +1,4 @@
-"""``Bcfg2.version``: versions that can be compared."""
+"""``Bcfg2.version``: comparable versions."""
 
 from geventcore.plugin.client_version import ClientVersion
 

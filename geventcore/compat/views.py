@@ -1,7 +1,7 @@
-"""The server's own plugins, as plugins for Bcfg2 see them: ``Bcfg2.Server.Plugins.Rules.Rules`` and the like.
+"""The server's own plugins as plugins for Bcfg2 see them, such as ``Bcfg2.Server.Plugins.Rules.Rules``.
 
-For each plugin class a view class is made. It has Bcfg2's interfaces for those that the plugin has, so that
-``isinstance`` works with either; hooks are passed on to the plugin, and so is every other attribute.
+Each plugin class gets a view class with Bcfg2's counterparts of the plugin's interfaces, so that ``isinstance`` works.
+It forwards hooks, and every other attribute, to the plugin.
 
 A site may derive from a view class. An instance of such a class has a plugin of the server inside, with the name and
 the directory of the site's class.
@@ -10,9 +10,11 @@ the directory of the site's class.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from geventcore.compat import plugin_interfaces as bcfg2
+from geventcore.compat.current import CoreView
+from geventcore.compat.metadata_files import MetadataXML
 from geventcore.compat.plugin_base import Debuggable
 from geventcore.compat.plugin_base import Plugin as Bcfg2Plugin
 from geventcore.compat.plugin_structfiles import server_structfile
@@ -23,15 +25,12 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.registry import load_object, load_plugin_class
 from geventcore.tls.identity import PeerIdentity
 
-if TYPE_CHECKING:
-    from geventcore.compat.core import Bcfg2Core
-
 
 class PluginView(Bcfg2Plugin):
-    """What views have in common.
+    """The base class of views.
 
     Attributes:
-        plugin_class: what it is a view of.
+        plugin_class: the class of the plugin.
         plugin: the plugin itself.
     """
 
@@ -42,7 +41,7 @@ class PluginView(Bcfg2Plugin):
         made = type(self.name, (self.plugin_class,), {"name": self.name, "__module__": type(self).__module__})
         self._show(made(core.context), core)
 
-    def _show(self, plugin: Plugin, core: Bcfg2Core) -> None:
+    def _show(self, plugin: Plugin, core: CoreView) -> None:
         Debuggable.__init__(self, name=plugin.name)
         self.plugin = plugin
         self.core = core
@@ -97,22 +96,38 @@ class _Structure(PluginView, bcfg2.Structure):
 class _Metadata(PluginView, bcfg2.Metadata):
     @property
     def clients(self) -> list[str]:
-        """Names of all clients."""
+        """The names of all clients."""
         names: list[str] = self.plugin.list_clients()
         return names
 
     @property
     def groups(self) -> dict[str, Any]:
-        """Name -> group."""
+        """The groups: name -> group."""
         table = self.plugin.groups_file.table
         return {**table.declared, **{name: dynamic.group for name, dynamic in table.dynamic.items()}}
+
+    @property
+    def groups_xml(self) -> MetadataXML:
+        """The file ``groups.xml``."""
+        return self._xml("groups.xml")
+
+    @property
+    def clients_xml(self) -> MetadataXML:
+        """The file ``clients.xml``."""
+        return self._xml("clients.xml")
+
+    def _xml(self, name: str) -> MetadataXML:
+        files: dict[str, MetadataXML] = self.__dict__.setdefault("_files", {})
+        if name not in files:
+            files[name] = MetadataXML(self.plugin.directory / name)
+        return files[name]
 
     @property
     def query(self) -> Any:
         return self.plugin.query
 
     def viz(self, hosts: Any, bundles: Any, key: Any, only_client: Any, colors: Any) -> str:
-        return str(self.plugin.viz(hosts, bundles, key, only_client, colors))
+        return "\n".join(self.plugin.viz(hosts, bundles, key, only_client, colors))
 
     def set_version(self, client: str, version: str) -> None:
         self.plugin.set_version(client, version)
@@ -266,7 +281,7 @@ _classes: dict[type[Plugin], type[PluginView]] = {}
 
 
 def view_class(plugin_class: type[Plugin]) -> type[PluginView]:
-    """The view of a plugin class; always the same for one class."""
+    """Return the view of a plugin class, always the same one."""
     view = _classes.get(plugin_class)
     if view is None:
         bases = [base for interface, base in _VIEWS if issubclass(plugin_class, interface)]
@@ -283,7 +298,7 @@ def view_class(plugin_class: type[Plugin]) -> type[PluginView]:
                 "experimental": plugin_class.experimental,
                 "deprecated": plugin_class.deprecated,
                 "__rmi__": list(plugin_class.remote_methods),
-                "__child_rmi__": list(plugin_class.child_remote_methods),
+                "__child_rmi__": list(plugin_class.broadcast_methods),
                 "server_options": plugin_class.options,
             },
         )
@@ -291,8 +306,8 @@ def view_class(plugin_class: type[Plugin]) -> type[PluginView]:
     return view
 
 
-def view_of(plugin: Plugin, core: Bcfg2Core) -> PluginView:
-    """A view of a loaded plugin."""
+def view_of(plugin: Plugin, core: CoreView) -> PluginView:
+    """Create a view of a loaded plugin."""
     view_type = view_class(type(plugin))
     view = view_type.__new__(view_type)
     view._show(plugin, core)
@@ -300,7 +315,7 @@ def view_of(plugin: Plugin, core: Bcfg2Core) -> PluginView:
 
 
 def class_of(name: str) -> type[PluginView]:
-    """The view of the class that the server has under a name; `ImportError` if it cannot be loaded."""
+    """Return the view of the server's plugin class with this name; `ImportError` if it cannot be loaded."""
     table: Mapping[str, str] = load_object("geventcore.plugins:PLUGINS")
     if name not in table:
         raise ImportError(f"geventcore has no plugin {name}")
@@ -311,7 +326,7 @@ def class_of(name: str) -> type[PluginView]:
 
 
 def _identity(cert: Any) -> PeerIdentity | None:
-    """From what `ssl.SSLSocket.getpeercert` would return."""
+    """Create an identity from the result of `ssl.SSLSocket.getpeercert`."""
     names = [
         value for part in (cert or {}).get("subject", ()) for attribute, value in part if attribute == "commonName"
     ]

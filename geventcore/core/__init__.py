@@ -1,4 +1,4 @@
-"""What every server core is made of: the plugins, the clients' metadata, the exposed methods, life and death.
+"""The contract of a core, and its parts: plugins, client metadata, configurations, exposed methods, connections.
 
 `geventcore.core.base.Core` serves local tools and has no network; `geventcore.core.network.NetworkCore` listens. The
 implementations stand in `geventcore.cores`.

@@ -1,4 +1,4 @@
-"""The databases of a server: opened when somebody asks for one, closed when the server ends.
+"""The databases of a server: opened on first use, closed when the server ends.
 
 A server that keeps nothing in a database needs no library for it, so nothing of `geventcore.storage` that does is
 imported before.
@@ -7,8 +7,11 @@ imported before.
 from __future__ import annotations
 
 import importlib.util
+import os
+import tempfile
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from geventcore.errors import ConfigError, DatabaseMisconfigured
@@ -22,18 +25,25 @@ if TYPE_CHECKING:
 
 
 class Databases:
-    """Each database once, though two settings may mean the same."""
+    """The open databases. Two settings that name the same database share it."""
 
     def __init__(
         self,
         settings: Callable[[], LoadedSettings],
         offload: Callable[..., Any],
         is_ending: Callable[[], bool] = lambda: False,
+        read_only: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`is_ending` is asked while a database is waited for that cannot be reached yet."""
+        """See above.
+
+        `is_ending` returns true if the server ends; then nobody waits for an unreachable database any more. With
+        `read_only`, a SQLite file that does not exist is not created: an empty one in a temporary directory stands in.
+        """
         self._settings = settings
         self._offload = offload
         self._is_ending = is_ending
+        self._read_only = read_only
+        self._stand_ins: list[tempfile.TemporaryDirectory[str]] = []
         self._lock = threading.Lock()
         self._opened: dict[str, Database] = {}
         self._notifications: NotificationRelay | None = None
@@ -44,7 +54,8 @@ class Databases:
         Raises `ConfigError`, `SchemaMismatch` or `DatabaseUnavailable`, which stop the start of a server.
         """
         database = self._open("main", database_config)
-        require_writable(database.config)
+        if not self._read_only():
+            require_writable(database.config)
         return database
 
     def reporting(self) -> Database:
@@ -66,14 +77,18 @@ class Databases:
         require_libraries()
         from geventcore.storage.database import Database
 
+        if self._read_only() and config.is_file and not os.path.exists(config.name):
+            directory = tempfile.TemporaryDirectory(prefix="geventcore-")
+            self._stand_ins.append(directory)
+            config = replace(config, name=os.path.join(directory.name, "empty.sqlite"))
         return Database.open(config, self._offload, self._is_ending)
 
     def opened(self) -> list[Database]:
-        """The databases that have been asked for, each once."""
+        """The open databases, each once."""
         return list(dict.fromkeys(self._opened.values()))
 
     def by_role(self) -> dict[str, Database]:
-        """Each opened database once, by the first role that it has: ``main``, ``reporting``."""
+        """The open databases, each once, by the first role that it has: ``main`` or ``reporting``."""
         roles: dict[str, Database] = {}
         for role, database in list(self._opened.items()):
             if database not in roles.values():
@@ -83,8 +98,10 @@ class Databases:
     def start_notifications(
         self, topics: Collection[str], deliver: Callable[[str, Any], object], on_lost: Callable[[], None]
     ) -> NotificationRelay | None:
-        """Begin to hear other servers that share the database, if it is one that can tell; called in each process that
-        serves. See `NotificationRelay` for the arguments. Returns the way to tell them."""
+        """Listen to other servers that share the database, if it can notify; called in each process that serves.
+
+        See `NotificationRelay` for the arguments. Returns the relay to these servers.
+        """
         database = self._opened.get("main")
         if database is None or database.config.engine != "postgresql":
             return None
@@ -96,19 +113,21 @@ class Databases:
 
     @property
     def may_remember(self) -> bool:
-        """Whether what is changed elsewhere would be heard of here; true as well if nothing is changed elsewhere."""
+        """True if cached data are safe: this server hears of changes on other machines, or there are none."""
         return self._notifications is None or self._notifications.is_listening
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         if self._notifications is not None:
             self._notifications.close()
         for database in self.opened():
             database.close()
+        for directory in self._stand_ins:
+            directory.cleanup()
 
 
 def require_libraries() -> None:
-    """`ConfigError` if what every database needs is not installed."""
+    """Raise `ConfigError` if a library that every database needs is not installed."""
     for library in ("sqlalchemy", "alembic"):
         if importlib.util.find_spec(library) is None:
             raise ConfigError(f"the database needs {library}, which is missing: pip install 'geventcore[database]'")

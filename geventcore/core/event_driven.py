@@ -1,23 +1,27 @@
 """Connections of cores whose event loop calls back: TLS and a conversation, carried on by events.
 
-Such a core has a *transport* for each connection, which it writes to and closes, and which can run work in another
-thread and set a timer. The core tells an `EventDrivenConnection` what happens; everything else is done here, alike for
-every event loop. All methods are called in the loop's own thread, except `EventDrivenConnection.abort`.
+Such a core has a *transport* for each connection: it writes, closes, runs work in another thread, and sets timers. The
+core reports events to an `EventDrivenConnection`, which does everything else alike for every event loop. All methods
+are called in the loop's own thread, except `EventDrivenConnection.abort`.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Protocol
 
-from geventcore.core.network import NetworkCore, count_handshake, count_handshake_failure, loss_level, proxy_hint
-from geventcore.core.proxies import BEGINNING_BYTES, HEADER_SECONDS, endpoint
+from geventcore.core.connection import Connection, ConnectionHost
+from geventcore.core.network import NetworkCore
+from geventcore.core.network_options import UPLOAD_MEMORY
+from geventcore.core.proxies import BEGINNING_BYTES, HEADER_SECONDS
+from geventcore.core.uploads import LoopEvent, Turn, UploadBudget, UploadRoom
+from geventcore.deadline_clock import now
 from geventcore.errors import RequestError, TLSError
-from geventcore.metrics.definitions import CONNECTIONS_ACCEPTED
-from geventcore.rpc.conversation import Close, Conversation, Phase, Read, Run, Write
-from geventcore.rpc.peer import Peer
+from geventcore.options.settings import LoadedSettings
+from geventcore.rpc.blocking_driver import STALL_SECONDS
+from geventcore.rpc.conversation import Close, Phase, Read, Run, Write
 from geventcore.tls.memory import MemoryTLS
 from geventcore.tls.stream import LINGER_SECONDS
 from geventcore.wire.proxy_protocol import ProxyHeaderParser
@@ -26,13 +30,13 @@ log = logging.getLogger(__name__)
 
 
 class Transport(Protocol):
-    """What a core offers for one connection."""
+    """The services of a core for one connection."""
 
     def write(self, data: bytes, done: Callable[[], None]) -> None:
-        """Send bytes, and call `done` in the loop when most of them are on their way, or can be no more."""
+        """Send bytes. Call `done` in the loop when most of them are sent, or the connection is lost."""
 
     def pause(self) -> None:
-        """Read nothing more until `resume`: a peer that sends faster than it is served has to wait."""
+        """Read nothing more until `resume`, so that a client that sends faster than it is served waits."""
 
     def resume(self) -> None:
         """Read again."""
@@ -44,67 +48,82 @@ class Transport(Protocol):
         """Close at once. May be called from any thread."""
 
     def run(self, work: Callable[[], None], done: Callable[[], None]) -> None:
-        """Do `work`, which may block, elsewhere, and then call `done` in the loop."""
+        """Call `work`, which may block, in another thread, and then `done` in the loop."""
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call back in the loop after a time; returns what cancels it."""
+        """Call back in the loop after a time. Returns a function that cancels it."""
 
 
-class EventDrivenConnection:
+class EventDrivenCore(NetworkCore):
+    """A core whose event loop serves all connections in one thread."""
+
+    def __init__(self, settings: LoadedSettings) -> None:
+        super().__init__(settings)
+        self.uploads = UploadBudget(settings[UPLOAD_MEMORY], LoopEvent, nullcontext())
+
+
+class EventDrivenConnection(Connection):
     """One connection of a core that is driven by events.
 
-    While a request is worked on, or an answer waits for the peer to read it, nothing more is read: what one connection
-    holds in memory is one request and one answer.
+    While a request is worked on, or a response waits to be read, nothing more is read. So a connection holds one
+    request and one response in memory. A large body waits for room (`geventcore.core.uploads`); the events of the
+    host's budget are `LoopEvent`.
     """
 
-    def __init__(self, core: NetworkCore, address: Any, transport: Transport) -> None:
-        self._core = core
+    def __init__(self, host: ConnectionHost, address: Any, transport: Transport) -> None:
+        """`host` is the core, `address` the other end's as the system gives it."""
         self._transport = transport
-        self._peer = Peer(endpoint(address))
-        self._proxy_header = core.new_proxy_header(address)
-        self._is_check = False
         self._beginning = b""
-        self._deadlines = core.deadlines()
-        self._tls = MemoryTLS(core.tls)
-        self._conversation: Conversation | None = None
+        self._tls = MemoryTLS(host.tls)
         self._busy = False
         self._paused = False
         self._closing = False
         self._lost = False
         self._phase: Phase | None = None
+        self._deadline = 0.0
         self._cancel_timer: Callable[[], None] = lambda: None
-        self._accepted = time.perf_counter()
-        CONNECTIONS_ACCEPTED.inc()
-        core.track(self, None)
-        if self._proxy_header is None:
-            self._set_timer(self._deadlines.handshake, self._handshake_timed_out)
+        self._room: UploadRoom | None = None
+        # Set while a body waits for room, and the moment since which it does.
+        self._turn: Turn | None = None
+        self._waits_since = 0.0
+        self._cancel_stall_timer: Callable[[], None] = lambda: None
+        super().__init__(host, address)
+        if self.proxy_header is None:
+            self._set_timer(self.deadlines.handshake, self._handshake_timed_out)
         else:
             self._set_timer(HEADER_SECONDS, self._proxy_header_timed_out)
 
-    # -- what the core tells
+    @property
+    def has_begun(self) -> bool:
+        """See `Connection.has_begun`."""
+        return self._tls.has_begun
+
+    # -- events that the core reports
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have arrived; ``b""`` is the end of them."""
+        """Take bytes that have arrived; ``b""`` at the end."""
         if not self._closing:
-            rest = data if self._proxy_header is None else self._read_proxy_header(self._proxy_header, data)
+            rest = data if self.proxy_header is None else self._read_proxy_header(self.proxy_header, data)
             if rest or not data:
                 self._beginning = self._beginning or rest[:BEGINNING_BYTES]
                 self._tls.receive_data(rest)
                 self._advance()
 
     def eof_received(self) -> None:
-        """The peer will send no more."""
+        """Note that the client will send no more."""
         if self._closing:
             self._transport.close()
         else:
             self.data_received(b"")
 
     def connection_lost(self) -> None:
-        """The connection is closed, whoever did it."""
+        """Note that the connection is closed, by either side."""
         self._lost = True
         self._cancel_timer()
+        if self._turn is not None:
+            self._give_back_room()
         self._tls.receive_data(b"")
-        # What is under way ends by itself, and what the peer left unfinished is noted.
+        # Work that has begun ends by itself. An unfinished request is logged.
         self._advance()
         if not self._busy:
             self._forget()
@@ -113,27 +132,18 @@ class EventDrivenConnection:
         """Close at once; may be called from any thread."""
         self._transport.abort()
 
-    # -- what follows from it
+    # -- reactions
 
     def _advance(self) -> None:
-        """Do everything that can be done now."""
+        """Do all steps that need not wait."""
         if self._busy or self._closing:
             return
         try:
-            if self._conversation is None and not self._begin():
+            if self.conversation is None and not self._begin():
                 return
             self._converse()
-        except TLSError as err:
-            hint = proxy_hint(self._beginning) if self._conversation is None else ""
-            log.warning("%s: connection ended: %s%s", self._peer, err, hint)
-            if self._conversation is None:
-                count_handshake_failure(err)
-            self._close()
-        except OSError as err:
-            level = loss_level(self._tls.has_begun, self._conversation, self._is_check)
-            log.log(level, "%s: connection lost: %s", self._peer, err)
-            if self._conversation is None:
-                count_handshake_failure(err)
+        except (TLSError, OSError) as err:
+            self.report_failure(err, self._beginning)
             self._close()
 
     def _begin(self) -> bool:
@@ -142,58 +152,112 @@ class EventDrivenConnection:
         finally:
             self._flush()
         if complete:
-            count_handshake(self._tls.protocol, time.perf_counter() - self._accepted)
-            self._peer = Peer(self._peer.address, self._tls.peer_identity)
-            self._conversation = self._core.new_conversation(self._peer)
-            self._core.track(self, self._conversation)
+            self._room = UploadRoom(self._host.uploads, self.peer.ip, self.cut_off)
+            self.begin_conversation(self._tls.protocol, self._tls.peer_identity)
         return complete
 
     def _read_proxy_header(self, parser: ProxyHeaderParser, data: bytes) -> bytes:
-        """Take the header; what follows it, if it is complete."""
+        """Take the header. Returns the data after it, if it is complete."""
         try:
             rest = data[parser.receive_data(data) :]
         except RequestError as err:
-            log.warning("%s: connection ended: %s", self._peer, err)
-            count_handshake_failure(err)
+            self.report_failure(err, b"")
             self._close()
             return b""
         if parser.header is not None:
-            self._proxy_header = None
-            self._is_check = parser.header.source is None
-            self._peer = Peer(parser.header.source or self._peer.address)
-            self._set_timer(self._deadlines.handshake, self._handshake_timed_out)
+            self.proxy_header = None
+            self.name_client(parser.header.source)
+            self._set_timer(self.deadlines.handshake, self._handshake_timed_out)
         return rest
 
     def _converse(self) -> None:
-        conversation = self._conversation
+        conversation = self.conversation
         while conversation is not None and not self._closing:
             step = conversation.next_step()
             if isinstance(step, Read):
+                if step.phase is Phase.BODY and not self._has_room(step):
+                    self._flush()
+                    return
                 data = self._tls.read()
                 self._flush()
                 if data is None:
                     self._read_on()
                     self._wait_for(step.phase)
+                    if step.phase is Phase.BODY:
+                        self._watch_stall(step.held)
                     return
                 conversation.receive_data(data)
             elif isinstance(step, Run):
                 self._become_busy()
-                self._transport.run(step.work, self._go_on)
+                self._transport.run(step.work, self._work_done if step.call else self._go_on)
                 return
             elif isinstance(step, Write):
                 self._tls.write(b"".join(step.buffers))
                 if not self._lost:
                     self._become_busy()
-                    self._set_timer(self._deadlines.write, self._writing_timed_out)
+                    self._set_timer(self.deadlines.write, self._writing_timed_out)
                     self._transport.write(self._tls.data_to_send(), self._go_on)
                     return
             elif isinstance(step, Close):
                 self._close()
 
+    def _has_room(self, step: Read) -> bool:
+        """Return true if more of a body may be read. Otherwise this goes on when there is room."""
+        self._cancel_stall_timer()
+        if self._turn is not None or self._room is None or self._lost:
+            return self._turn is None
+        self._turn = self._room.ask(step.received, step.expected, step.held)
+        if self._turn is None:
+            return True
+        event = self._turn.event
+        assert isinstance(event, LoopEvent), "the host's budget is for event loops"
+        # Room may be given back in the middle of another connection's event.
+        event.on_set = lambda: self._call_soon(self._take_turn)
+        self._waits_since = now()
+        self._cancel_timer()
+        self._pause()
+        return False
+
+    def _call_soon(self, callback: Callable[[], None]) -> None:
+        self._transport.call_later(0.0, callback)
+
+    def _take_turn(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.finish()
+            if self._phase is Phase.BODY:
+                # The server has made the client wait.
+                self._phase = None
+                self._wait_for(Phase.BODY, self._deadline + now() - self._waits_since)
+            self._advance()
+
+    def _watch_stall(self, held: int) -> None:
+        """Give back unused room if the client stops sending."""
+        room = self._room
+        if room is not None:
+
+            def stalled() -> None:
+                room.stalled(held)
+                self._watch_stall(held)
+
+            self._cancel_stall_timer = self._transport.call_later(STALL_SECONDS, stalled)
+
+    def _give_back_room(self) -> None:
+        self._cancel_stall_timer()
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.cancel()
+        if self._room is not None:
+            self._room.close()
+
     def _become_busy(self) -> None:
         self._busy = True
         self._phase = None
         self._cancel_timer()
+        self._cancel_stall_timer()
+        self._pause()
+
+    def _pause(self) -> None:
         if not self._paused:
             self._paused = True
             self._transport.pause()
@@ -203,8 +267,12 @@ class EventDrivenConnection:
             self._paused = False
             self._transport.resume()
 
+    def _work_done(self) -> None:
+        self._give_back_room()
+        self._go_on()
+
     def _go_on(self) -> None:
-        """What kept the connection busy is done."""
+        """Go on after work or a write."""
         self._busy = False
         self._cancel_timer()
         if self._lost:
@@ -217,68 +285,84 @@ class EventDrivenConnection:
     def _forget(self) -> None:
         self._closing = True
         self._cancel_timer()
-        self._core.untrack(self)
+        if self.conversation is not None:
+            self.conversation.end()
+        self._give_back_room()
+        self._host.connections.remove(self)
 
     def _flush(self) -> None:
-        """Send what TLS has to say by itself, for which nobody waits."""
+        """Send messages of TLS itself, such as those of a handshake."""
         data = self._tls.data_to_send()
         if data and not self._lost:
             self._transport.write(data, lambda: None)
 
-    def _wait_for(self, phase: Phase) -> None:
-        """Bound how long a phase lasts, from when it begins."""
+    def _wait_for(self, phase: Phase, deadline: float | None = None) -> None:
+        """Set the deadline of a phase, when it begins."""
         if phase is not self._phase:
             self._phase = phase
             seconds = {
-                Phase.IDLE: self._deadlines.idle,
-                Phase.HEAD: self._deadlines.head,
-                Phase.BODY: self._deadlines.body,
+                Phase.IDLE: self.deadlines.idle,
+                Phase.HEAD: self.deadlines.head,
+                Phase.BODY: self.deadlines.body,
             }[phase]
-            self._set_timer(seconds, lambda: self._timed_out(phase))
+            remaining = seconds if deadline is None else max(0.0, deadline - now())
+            self._deadline = now() + remaining
+            self._set_timer(remaining, lambda: self._timed_out(phase))
 
     def _set_timer(self, seconds: float, callback: Callable[[], None]) -> None:
         self._cancel_timer()
-        self._cancel_timer = self._transport.call_later(seconds, callback)
+        deadline = now() + seconds
+
+        def look() -> None:
+            # There is time left if the clock has stood still.
+            remaining = deadline - now()
+            if remaining > 0:
+                self._cancel_timer = self._transport.call_later(remaining, look)
+            else:
+                callback()
+
+        self._cancel_timer = self._transport.call_later(seconds, look)
 
     def _proxy_header_timed_out(self) -> None:
-        if self._proxy_header is not None and not self._closing:
-            log.warning("%s: connection ended: timed out waiting for the PROXY header", self._peer)
+        if self.proxy_header is not None and not self._closing:
+            self.report_failure(TimeoutError("timed out waiting for the PROXY header"), b"")
             self._close()
 
     def _handshake_timed_out(self) -> None:
-        if self._conversation is None and not self._closing:
-            log.warning("%s: connection ended: timed out waiting for the TLS handshake", self._peer)
-            count_handshake_failure(TimeoutError())
+        if self.conversation is None and not self._closing:
+            self.report_failure(TimeoutError("timed out waiting for the TLS handshake"), self._beginning)
             self._close()
 
     def _timed_out(self, phase: Phase) -> None:
-        if self._conversation is not None and not self._busy and not self._closing:
-            self._conversation.timed_out(phase)
+        if self.conversation is not None and not self._busy and not self._closing:
+            self.conversation.timed_out(phase)
             self._advance()
 
     def _writing_timed_out(self) -> None:
-        log.warning("%s: connection ended: timed out waiting for the answer to be read", self._peer)
+        log.warning("%s: connection ended: timed out waiting for the client to read its answer", self.peer)
         self._closing = True
+        self._give_back_room()
         self._transport.abort()
 
     def _close(self) -> None:
-        """Say goodbye and close; a peer that does not read what is left is cut off in the end.
+        """End TLS and close. A client that does not read the rest is cut off in the end.
 
-        Closing while the peer still sends would reset the connection, and the reset may overtake the answer: then what
-        it sends is thrown away for a while, until it closes its side.
+        Closing while the client still sends would reset the connection, and the reset may overtake the response. So its
+        data is thrown away for a while, until it closes its side.
         """
         if self._closing:
             return
         self._closing = True
+        self._give_back_room()
         if self._tls.is_open:
             self._tls.shutdown()
         self._flush()
         self._read_on()
-        if self._conversation is not None and self._conversation.left_unread:
+        if self.conversation is not None and self.conversation.left_unread:
             self._set_timer(LINGER_SECONDS, self._close_transport)
         else:
             self._close_transport()
 
     def _close_transport(self) -> None:
         self._transport.close()
-        self._set_timer(self._deadlines.write, self._transport.abort)
+        self._set_timer(self.deadlines.write, self._transport.abort)

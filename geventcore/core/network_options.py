@@ -49,6 +49,15 @@ MAX_BODY = Option(
     "100m",
     "The largest request that is read. Reports of clients with large file differences are the largest there are.",
 )
+UPLOAD_MEMORY = Option(
+    "server",
+    "upload_memory",
+    types.size(64 << 10),
+    "32m",
+    "How much memory a process gives to what clients send.\n\n"
+    "Requests above 16 KB wait until there is room for them. The gevent core has [gevent] upload_memory instead.",
+    at_start=True,
+)
 GZIP_LEVEL = Option(
     "server",
     "gzip_level",
@@ -71,8 +80,8 @@ HANDSHAKE_TIMEOUT = Option(
     types.seconds(1),
     90.0,
     "How long a client may take for the TLS handshake, in seconds.\n\n"
-    "It includes the time in which the server is too busy to answer; clients give up after 90. Connections that say "
-    "nothing cost little, and are let go first if there are too many.",
+    "Time in which the server is too busy to answer does not count. Clients give up after 90 seconds. Silent "
+    "connections cost little, and are closed first if there are too many.",
 )
 IDLE_TIMEOUT = Option(
     "server",
@@ -107,6 +116,7 @@ NETWORK_OPTIONS: tuple[Option[Any], ...] = (
     SECOND_CERTIFICATE,
     SECOND_KEY,
     MAX_BODY,
+    UPLOAD_MEMORY,
     GZIP_LEVEL,
     DRAIN_TIMEOUT,
     HANDSHAKE_TIMEOUT,

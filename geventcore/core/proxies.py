@@ -1,4 +1,4 @@
-"""Who may say, by the PROXY protocol, on whose behalf it connects: the balancers in front of a server."""
+"""The balancers in front of a server, which name the client of a connection by the PROXY protocol."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 from geventcore.options.types import ValueType
 from geventcore.wire.proxy_protocol import HEADER_BYTES, SIGNATURE, ProxyHeaderParser
 
-#: How long a balancer may take for the header, in seconds. It sends it with its first packet; the protocol asks for
-#: three seconds, the time in which a lost packet is sent again.
+#: How long a balancer may take for the header, in seconds. It comes with the first packet; the protocol asks for three
+#: seconds, the time in which a lost packet is sent again.
 HEADER_SECONDS = 3.0
-#: What is known of whoever connects through a local socket: an address that nobody has, and nobody is let in for.
+#: The address of a connection through a local socket: no host has it, and no client is granted access by it.
 LOCAL_ADDRESS = ("0.0.0.0", 0)
 
 UNIX = "unix"
 
-#: How long the head of a TLS record is, which OpenSSL takes before it sees that it is none.
+#: The length of the head of a TLS record. OpenSSL reads as much before it sees that the data is no TLS.
 _RECORD_HEAD_BYTES = 5
-#: What headers begin with, version 2 and 1.
+#: The beginnings of headers, of version 2 and 1.
 _BEGINNINGS = (SIGNATURE, b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN")
-#: How many bytes `is_header` has to see.
+#: The number of bytes that `is_header` needs.
 BEGINNING_BYTES = max(map(len, _BEGINNINGS))
 
 
@@ -33,15 +33,15 @@ class Proxies:
     """The addresses of balancers.
 
     Attributes:
-        networks: where they call from.
-        unix: whether whoever connects through a local socket is one.
+        networks: the networks that they connect from.
+        unix: whether connections through local sockets are a balancer's.
     """
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     unix: bool = False
 
     def include(self, address: Any) -> bool:
-        """Whether a connection comes from a balancer; `address` is what the system tells of it."""
+        """Return true if a connection comes from a balancer; `address` is as the system gives it."""
         if not isinstance(address, tuple):
             return self.unix
         return bool(self.networks) and _is_within(str(address[0]), self.networks)
@@ -61,7 +61,7 @@ class ProxiesType(ValueType[Proxies]):
 
     def parse(self, text: str) -> Proxies:
         words = [word for word in (part.strip() for part in text.split(",")) if word]
-        # ip_network says what is wrong, host bits that are set for example.
+        # ip_network raises with the reason, such as host bits that are set.
         return Proxies(tuple(ip_network(word) for word in words if word.lower() != UNIX), UNIX in map(str.lower, words))
 
     def format(self, value: Any) -> str:
@@ -69,14 +69,14 @@ class ProxiesType(ValueType[Proxies]):
 
 
 def endpoint(address: Any) -> tuple[Any, ...]:
-    """The address of a connection for all who have to know it, whatever kind of socket it came through."""
+    """Return the address of a connection as ``(ip, port, …)``, for every kind of socket."""
     return address if isinstance(address, tuple) else LOCAL_ADDRESS
 
 
 def is_header(seen: bytes) -> bool:
-    """Whether somebody who was expected to speak TLS begins with a PROXY header.
+    """Return true if a client that was expected to send TLS has sent a PROXY header.
 
-    `seen` are the first bytes, or what OpenSSL has left of them.
+    `seen` are the first bytes, or those that OpenSSL has left of them.
     """
     return seen.startswith((*_BEGINNINGS, *(beginning[_RECORD_HEAD_BYTES:] for beginning in _BEGINNINGS)))
 
@@ -84,10 +84,10 @@ def is_header(seen: bytes) -> bool:
 def read_header(
     sock: socket.socket, wait_readable: Callable[[], None], parser: ProxyHeaderParser
 ) -> tuple[str, int] | None:
-    """Take the header off a non-blocking socket, and not a byte of what follows.
+    """Read the header from a non-blocking socket, and nothing of the data after it.
 
-    Returns who has connected, if the header tells. Raises `RequestError` for what is no header, `TimeoutError` if
-    `wait_readable` does, and `ConnectionError` if the connection ends before the header.
+    Returns the client's address, or None if the header names none. Raises `RequestError` if there is no header,
+    `TimeoutError` if `wait_readable` does, and `ConnectionError` if the connection ends before the header.
     """
     while parser.header is None:
         try:

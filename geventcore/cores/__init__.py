@@ -19,5 +19,5 @@ PREPARATIONS: dict[str, str] = {
     "gevent": "geventcore.cores.cooperation:patch_standard_library",
 }
 
-#: What ``best`` and no setting at all mean.
+#: The core for ``best``, and without a setting.
 BEST_CORE = "gevent"

@@ -1,8 +1,7 @@
 """The builtin core: a thread for each connection, nothing but the standard library.
 
-The one to trust and to compare with. The accepting thread only accepts; the TLS handshake and all that follows happen
-in the connection's own thread. As many threads as ``[builtin] threads`` serve at once; then nothing more is accepted
-until one is done.
+The simplest core, to compare others with. The accepting thread only accepts. The TLS handshake and the rest happen in
+the connection's own thread. At most ``[builtin] threads`` serve at once; then nothing is accepted until one is done.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ THREADS = Option(
     at_start=True,
 )
 
-#: A thread needs little: the deepest stack is that of rendering a template.
+#: Threads need little: rendering a template has the deepest stack.
 STACK_BYTES = 1024 * 1024
 
 
@@ -46,7 +45,7 @@ class BuiltinCore(NetworkCore):
         super().__init__(settings)
         self._waiter = SelectWaiter()
         self._places = threading.Semaphore(settings[THREADS])
-        self.pools.add("connections", lambda: PoolUse(settings[THREADS], self.open_connections))
+        self.pools.add("connections", lambda: PoolUse(settings[THREADS], len(self.connections)))
 
     def _run(self) -> bool:
         threading.stack_size(STACK_BYTES)
@@ -61,7 +60,6 @@ class BuiltinCore(NetworkCore):
             self.wait_for_termination()
             end.close()
             acceptor.join()
-        self.stop_listening()
         self.drain()
 
     def _accept(self, end: socket.socket) -> None:
@@ -81,8 +79,8 @@ class BuiltinCore(NetworkCore):
         try:
             sock, address = listener.accept()
         except OSError as err:
-            # Another core's worker was faster, the peer is gone already, or there are no descriptors left.
-            log.debug("nothing accepted: %s", err)
+            # Another process was faster, the client is gone already, or there are no descriptors left.
+            log.debug("no connection accepted: %s", err)
             self._places.release()
             return
         threading.Thread(

@@ -1,8 +1,8 @@
 """The CherryPy core: CherryPy's bus starts and stops it, its server accepts and has the threads.
 
-What CherryPy's own server would do in the accepting thread, the TLS handshake, happens in a worker here, as does
-everything else: a connection is handed to `NetworkCore.serve_connection`, so one that says nothing costs one worker and
-nobody else's time. The bus handles signals and becomes a daemon. Needs ``geventcore[cherrypy]``.
+CherryPy's own server would do the TLS handshake in the accepting thread. Here a worker does it, and everything else, by
+`NetworkCore.serve_connection`: a silent client takes one worker and delays nobody else. The bus handles signals and
+becomes a daemon. Needs ``geventcore[cherrypy]``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from cherrypy.process.plugins import Daemonizer, SignalHandler
 from cherrypy.process.servers import ServerAdapter
 from cherrypy.process.wspbus import Bus
 
-from geventcore.core.listening import BACKLOG, socket_name
 from geventcore.core.network import NetworkCore
 from geventcore.metrics.pools import PoolUse
 from geventcore.options import types
 from geventcore.options.option import Option
 from geventcore.options.settings import LoadedSettings
+from geventcore.process.listening import BACKLOG, socket_name
 from geventcore.tls.waiter import SelectWaiter
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ THREADS = Option(
 
 
 class _Workers(ThreadPool):
-    """CherryPy's pool of threads; those that are stuck in a plugin's call do not keep the server."""
+    """CherryPy's pool of threads. The server ends even if some are stuck in a plugin."""
 
     def stop(self, timeout: int = 5) -> None:
         """Let the threads end, if they can."""
@@ -47,7 +47,7 @@ class _Workers(ThreadPool):
 
 
 class _Connection:
-    """What CherryPy's server makes of an accepted socket, and gives to a worker."""
+    """An accepted connection, which CherryPy's server gives to a worker."""
 
     remote_addr = ""
     remote_port = 0
@@ -57,7 +57,7 @@ class _Connection:
         self.server = server
         self.socket = sock
         self.last_used = 0.0
-        #: CherryPy looks at ``rfile.closed`` before it cuts a connection off.
+        #: CherryPy reads ``rfile.closed`` before it cuts off a connection.
         self.rfile = self
         self.closed = False
 
@@ -93,7 +93,7 @@ class _Server(HTTPServer):
         return self._listener
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        """Log what the server has to say."""
+        """Log a message of the server."""
         log.log(level, "%s", msg, exc_info=traceback)
 
     def stop(self) -> None:
@@ -126,7 +126,7 @@ class CherryPyCore(NetworkCore):
         Daemonizer(self._bus).start()
 
     def _run(self) -> bool:
-        for sock in self.listeners:
+        for sock in self.sockets_to_accept():
             log.debug("CherryPy serves on %s", socket_name(sock))
             server = _Server(self, sock, self.settings[THREADS])
             ServerAdapter(self._bus, server).subscribe()
@@ -138,18 +138,23 @@ class CherryPyCore(NetworkCore):
             "SIGINT": self.terminate,
             "SIGHUP": self.reload,
             "SIGUSR1": self.reopen_logs,
+            "SIGUSR2": self._replaced,
         }
         handler.subscribe()
         return True
 
+    def _replaced(self) -> None:
+        self.note_replaced()
+        self.terminate()
+
     def _pool_use(self) -> PoolUse:
         waiting = sum(server.requests.qsize for server in self._servers)
-        return PoolUse(self.settings[THREADS] * len(self._servers), self.open_connections, waiting)
+        return PoolUse(self.settings[THREADS] * len(self._servers), len(self.connections), waiting)
 
     def _block(self) -> None:
         self._bus.start()
         self.ready()
-        # Not ``block``, which in the end waits for all threads, also for those that are stuck in a plugin's call.
+        # Not ``block``, which waits for all threads at the end, also for those that are stuck in a plugin.
         self._bus.wait(self._bus.states.EXITING, channel="main")
 
     def terminate(self) -> None:

@@ -1,8 +1,8 @@
 """Making the standard library cooperative, for the gevent core.
 
-Plugins are plain blocking Python on the standard library: sockets, subprocesses, locks, sleeping. After this they let
-other greenlets run wherever they would block. It must happen before anything else is imported, once, in the process
-that will serve; importing the package never does it.
+Plugins are plain blocking Python on the standard library: sockets, subprocesses, locks, sleeping. After
+`patch_standard_library` other greenlets run wherever they block. It must be called once, before anything else is
+imported, in the process that will serve. Importing the package never does it.
 """
 
 

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
-from tornado.ioloop import IOLoop
+from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.tcpserver import TCPServer
 
-from geventcore.core.event_driven import EventDrivenConnection
-from geventcore.core.network import NetworkCore
+from geventcore.core.event_driven import EventDrivenConnection, EventDrivenCore
+from geventcore.deadline_clock import CLOCK, TICK_SECONDS
 from geventcore.options import types
 from geventcore.options.option import Option
 
@@ -32,11 +32,11 @@ READ_BYTES = 65536
 
 
 class _Transport:
-    """A connection as `geventcore.core.event_driven` wants it."""
+    """A connection's transport, see `geventcore.core.event_driven.Transport`."""
 
     def __init__(self, stream: IOStream, loop: IOLoop, executor: ThreadPoolExecutor) -> None:
         self._stream, self._loop, self._executor = stream, loop, executor
-        #: Set while reading is wanted.
+        #: Set while the connection reads.
         self.reading = asyncio.Event()
         self.reading.set()
 
@@ -97,11 +97,11 @@ class _Server(TCPServer):
             connection.eof_received()
 
 
-class TornadoCore(NetworkCore):
+class TornadoCore(EventDrivenCore):
     """Serves connections from Tornado's event loop."""
 
     name: ClassVar[str] = "tornado"
-    options: ClassVar[tuple[Option[Any], ...]] = (*NetworkCore.options, THREADS)
+    options: ClassVar[tuple[Option[Any], ...]] = (*EventDrivenCore.options, THREADS)
 
     def _run(self) -> bool:
         self.executor = ThreadPoolExecutor(self.settings[THREADS], thread_name_prefix="worker")
@@ -120,11 +120,15 @@ class TornadoCore(NetworkCore):
         thread.join()
         self.executor.shutdown(wait=False)
 
+    def start_ticks(self) -> None:
+        """See `EventDrivenCore.start_ticks`."""
+        self._loop.add_callback(PeriodicCallback(CLOCK.tick, TICK_SECONDS * 1000).start)
+
     def _loop_forever(self) -> None:
         asyncio.set_event_loop(asyncio.new_event_loop())
         self._loop = IOLoop.current()
         self._server = _Server(self)
-        self._server.add_sockets(self.listeners)
+        self._server.add_sockets(self.sockets_to_accept())
         self._loop.add_callback(self._started.set)
         self._loop.start()
         self._loop.close(all_fds=True)

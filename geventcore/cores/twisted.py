@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 from twisted.internet import reactor as _reactor
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from geventcore.core.event_driven import EventDrivenConnection
-from geventcore.core.network import NetworkCore
+from geventcore.core.event_driven import EventDrivenConnection, EventDrivenCore
+from geventcore.deadline_clock import CLOCK, TICK_SECONDS
 from geventcore.options import types
 from geventcore.options.option import Option
 
@@ -33,13 +34,13 @@ THREADS = Option(
 
 
 class _Transport:
-    """A connection as `geventcore.core.event_driven` wants it."""
+    """A connection's transport, see `geventcore.core.event_driven.Transport`."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
         self._is_full = False
         self._when_written: Callable[[], None] | None = None
-        # To be told when what waits to be sent is more than a little, and when it is gone.
+        # The reactor then reports when much data waits to be sent, and when it is sent.
         transport.registerProducer(self, streaming=True)
 
     def write(self, data: bytes, done: Callable[[], None]) -> None:
@@ -67,7 +68,7 @@ class _Transport:
         self._transport.resumeProducing()
 
     def close(self) -> None:
-        # As long as somebody might produce more, Twisted would wait for it.
+        # Twisted would wait for more data while a producer is registered.
         self._transport.unregisterProducer()
         self._transport.loseConnection()
 
@@ -121,15 +122,19 @@ class _Factory(Factory):
         return _Connection(self._core)
 
 
-class TwistedCore(NetworkCore):
+class TwistedCore(EventDrivenCore):
     """Serves connections from Twisted's reactor."""
 
     name: ClassVar[str] = "twisted"
-    options: ClassVar[tuple[Option[Any], ...]] = (*NetworkCore.options, THREADS)
+    options: ClassVar[tuple[Option[Any], ...]] = (*EventDrivenCore.options, THREADS)
 
     def _run(self) -> bool:
         reactor.suggestThreadPoolSize(self.settings[THREADS])
         return True
+
+    def start_ticks(self) -> None:
+        """See `EventDrivenCore.start_ticks`."""
+        reactor.callFromThread(LoopingCall(CLOCK.tick).start, TICK_SECONDS)
 
     def _block(self) -> None:
         factory = _Factory(self)
@@ -142,9 +147,9 @@ class TwistedCore(NetworkCore):
         self.ready()
         self.wait_for_termination()
         for port in ports:
+            # The port has a copy of the socket.
             reactor.callFromThread(port.stopListening)
-        self.stop_listening()
         self.drain()
         reactor.callFromThread(reactor.stop)
-        # The reactor waits for its threads, and those that are stuck in a plugin's call must not keep the server.
+        # The reactor waits for its threads. The server ends even if some are stuck in a plugin.
         thread.join(timeout=1.0 if self.cut_off else None)

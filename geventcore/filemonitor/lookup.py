@@ -1,7 +1,7 @@
-"""Which directories, and which names in them, lead to what a path stands for.
+"""Path resolution that reports every directory and name on the way.
 
-The kernel tells of changes in one directory at a time. To notice that a path leads elsewhere, because a directory above
-it was renamed or a symbolic link on the way was switched, every step of the way has to be known.
+The kernel reports changes in one directory at a time. A path can lead elsewhere after a change in any directory on the
+way: a parent directory is renamed, or a symbolic link gets another target. So every step has to be watched.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import os
 import stat
 from collections.abc import Callable
 
-#: As many symbolic links as the kernel follows before it takes them for a loop.
+#: The number of symbolic links that the kernel follows before it reports a loop.
 _MAX_LINKS = 40
 
 
 def look_up(start: str, path: str, visit: Callable[[str, str], None]) -> str | None:
-    """Walk along a path, following symbolic links; returns the path without any, or None if it leads nowhere.
+    """Resolve the symbolic links in a path; return the real path, or None if it leads nowhere.
 
-    `start` is the directory that a relative path begins at, itself free of links. Before a name is looked up,
-    ``visit(directory, name)`` is called, so that whoever begins to watch the directory there misses nothing.
+    `start` is the directory that a relative path begins at, itself free of links. ``visit(directory, name)`` is called
+    before each name is looked up, so that a watch that `visit` adds misses no change.
     """
     names = _split(path)
     directory = "/" if path.startswith("/") else start
@@ -50,5 +50,5 @@ def look_up(start: str, path: str, visit: Callable[[str, str], None]) -> str | N
 
 
 def _split(path: str) -> list[str]:
-    """The names in a path, last one first."""
+    """Return the names in a path, last one first."""
     return [name for name in reversed(path.split("/")) if name not in ("", ".")]

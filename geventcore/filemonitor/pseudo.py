@@ -6,12 +6,12 @@ from geventcore.filemonitor.queue import QueuedMonitor
 
 
 class Pseudo(QueuedMonitor):
-    """Tells what exists when a monitor is added, and nothing after that."""
+    """A monitor that reports the files that exist when a path is added, and no later changes."""
 
     name = "Pseudo"
 
     def start(self) -> None:
-        """Nothing begins."""
+        """Do nothing: this monitor watches no changes."""
 
-    def _look_at(self, handle: str, is_modified: bool = False) -> None:
+    def _refresh(self, handle: str, is_modified: bool = False) -> None:
         self._snapshots[handle].refresh()

@@ -1,8 +1,8 @@
-"""What is known of a monitored path, and how a new look at the disk differs from that.
+"""The last known state of a monitored path, and its difference from the state on disk.
 
-Monitors do not translate notifications into events. A notification, or a passed interval, only says where to look;
-events come from comparing what is there with what was known. So a lost notification costs time, never an event, and
-however many notifications a change causes, it is one event.
+Monitors do not translate notifications into events. A notification, or the end of an interval, only names the path to
+check; events come from comparing the state on disk with the last known state. So a lost notification delays an event
+but never loses it, and one change is one event, however many notifications it causes.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from geventcore.filemonitor.base import FileAction
 
 log = logging.getLogger(__name__)
 
-#: A file name as events carry it, and what happened to it.
+#: A file name as events carry it, and the kind of change.
 Change = tuple[str, FileAction]
 
-#: File systems stamp changes with a clock that ticks every 1 to 10 ms. A file that was younger than this when it was
-#: looked at may change again without a new timestamp.
+#: File systems stamp changes with a clock that ticks every 1 to 10 ms. A file that was younger than this when its state
+#: was read may change again without a new timestamp.
 _TIMESTAMP_NANOSECONDS = 50_000_000
 
 _DOES_NOT_EXIST = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class FileState(NamedTuple):
-    """What tells one state of a file from another. Of a directory only its identity and its permissions matter.
+    """The attributes that differ between two states of a file. For a directory: only identity and permissions.
 
-    `is_fresh` means that the file changed a moment before it was looked at.
+    `is_fresh` means that the file changed a moment before its state was read.
     """
 
     mode: int
@@ -46,21 +46,21 @@ class FileState(NamedTuple):
 
     @property
     def is_directory(self) -> bool:
-        """Whether it is a directory."""
+        """Return true for a directory."""
         return stat.S_ISDIR(self.mode)
 
     def differs_from(self, known: FileState) -> bool:
-        """Whether the file may have changed since it was in the state `known`.
+        """Return true if the file may have changed since it was in the state `known`.
 
-        A new change time alone tells of new permissions (an access list, a security label), unless a hard link has come
-        or gone: backups made of hard links would otherwise touch every file.
+        A different change time alone means different permissions (an access list, a security label). It is ignored if
+        the number of hard links differs, too: otherwise a backup made of hard links would change every file.
         """
         if known.is_fresh or self[:5] != known[:5]:
             return True
         return self.ctime_ns != known.ctime_ns and self.link_count == known.link_count
 
 
-#: The state of something whose name can be read, but nothing else.
+#: The state of a file that is listed in its directory, but cannot be read otherwise.
 _UNREADABLE = FileState(0, 0, 0, 0, 0, 0, 0, False)
 
 
@@ -81,7 +81,7 @@ def _state(status: os.stat_result) -> FileState:
 
 
 def _read_state(path: str) -> FileState | None:
-    """The state of what a path leads to, or None if there is nothing; `OSError` if that cannot be told."""
+    """Return the state of the file at a path, or None if there is none; `OSError` if the state cannot be read."""
     try:
         return _state(os.stat(path))
     except OSError as err:
@@ -103,53 +103,53 @@ def _compare(name: str, known: FileState | None, now: FileState | None, is_modif
 
 
 class Snapshot:
-    """A monitored path as it was when it was last looked at.
+    """The last known state of a monitored path.
 
-    What cannot be read (no permission, an I/O error) is taken to be as it was: an error is not a deletion.
+    A file that cannot be read (no permission, an I/O error) keeps its last known state: an error is not a deletion.
 
     Attributes:
         path: the monitored path.
         state: its state; None if it does not exist.
         entries: if it is a directory, the states of its entries.
-        links: names of the symbolic links among the entries, also of those that lead nowhere.
+        links: names of the symbolic links among the entries, including dangling ones.
     """
 
-    __slots__ = ("_complaint", "_ignores", "entries", "links", "path", "state")
+    __slots__ = ("_ignores", "_logged_error", "entries", "links", "path", "state")
 
     def __init__(self, path: str, ignores: Callable[[str], bool]) -> None:
-        """Nothing is known at first. `ignores` tells which entries do not matter."""
+        """Start with an empty state. Entries for which `ignores` returns true are left out."""
         self.path = path
         self.state: FileState | None = None
         self.entries: dict[str, FileState] = {}
         self.links: set[str] = set()
         self._ignores = ignores
-        self._complaint = ""
+        self._logged_error = ""
 
     @property
     def is_directory(self) -> bool:
-        """Whether the path is known to be a directory."""
+        """Return true if the path was a directory when it was last read."""
         return self.state is not None and self.state.is_directory
 
     def refresh(self, is_modified: bool = False) -> list[Change]:
-        """Look at everything again; returns what has changed.
+        """Read the path and its entries again; return the changes.
 
-        `is_modified` says that a file's content is known to have changed, even if its state does not show that.
+        `is_modified` means that a file's content has changed, even if its state does not show that.
         """
         try:
             state = _read_state(self.path)
         except OSError as err:
-            self._complain(err)
+            self._log_once(err)
             return []
         entries: dict[str, FileState] = {}
         links: set[str] = set()
-        complaint: OSError | None = None
+        error: OSError | None = None
         if state is not None and state.is_directory:
             try:
                 entries, links = self._read_directory()
             except OSError as err:
-                complaint = err
+                error = err
                 entries, links = self.entries, self.links
-        self._complain(complaint)
+        self._log_once(error)
 
         gone = [(name, FileAction.DELETED) for name in sorted(self.entries.keys() - entries.keys())]
         own = _compare(self.path, self.state, state, is_modified)
@@ -162,7 +162,7 @@ class Snapshot:
         return gone + own + came_or_changed
 
     def refresh_entry(self, name: str, is_modified: bool = False) -> list[Change]:
-        """Look at one entry of the directory again; returns what has changed."""
+        """Read one entry of the directory again; return the changes."""
         if not self.is_directory:
             return []
         known = self.entries.get(name)
@@ -197,9 +197,9 @@ class Snapshot:
                         entries[entry.name] = self.entries.get(entry.name, _UNREADABLE)
         return entries, links
 
-    def _complain(self, err: OSError | None) -> None:
-        """Log an error, but not again with every look. What vanished a moment ago is noticed in another way."""
-        complaint = "" if err is None or err.errno in _DOES_NOT_EXIST else str(err)
-        if complaint and complaint != self._complaint:
-            log.error("%r cannot be read, what was known of it stays in use: %s", self.path, err)
-        self._complaint = complaint
+    def _log_once(self, err: OSError | None) -> None:
+        """Log an error unless it was the last one logged. A vanished file is no error: it becomes an event."""
+        message = "" if err is None or err.errno in _DOES_NOT_EXIST else str(err)
+        if message and message != self._logged_error:
+            log.error("Cannot read %r, its last known content stays in use: %s", self.path, err)
+        self._logged_error = message

@@ -1,12 +1,11 @@
-"""Which directories the kernel watches, and whom their events concern.
+"""The directories that the kernel watches, and the subjects that each of them affects.
 
-A *subject* is what may have to be looked at again: a monitored path, or one entry of a monitored directory. It is
-interested in *places*: in a name in a directory, or in everything in it. A directory is watched as long as anybody is
-interested in a place there.
+A *subject* is a monitored path, or one entry of a monitored directory. It depends on *places*: a name in a directory,
+or everything in the directory. A directory is watched as long as a subject depends on a place in it.
 
-The kernel watches the directory that a path led to when the watch was made, so a watch is renewed whenever a subject is
-looked at. Directories that cannot be watched (too many watches, no permission) are listed by
-`Watches.unwatched_subjects`, to be looked at now and then.
+The kernel watches the directory that a path led to when the watch was added, so a watch is renewed whenever its subject
+is refreshed. `Watches.unwatched_subjects` lists the subjects in directories that cannot be watched (too many watches,
+no permission); the monitor polls them.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ log = logging.getLogger(__name__)
 #: A monitored path, and the name of an entry in it or None for the path itself.
 Subject = tuple[str, str | None]
 
-#: A directory, and a name that is looked up in it or None for all of them.
+#: A directory, and a name in it or None for all names.
 Place = tuple[str, str | None]
 
-#: Tells that a name leads elsewhere.
+#: The events after which a name may lead elsewhere.
 _NAMES = flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.ATTRIB | flags.ONLYDIR | flags.MASK_ADD
 
-#: Tells also what happens to the content of files.
+#: The same, and the events about the content of files.
 _CONTENT = _NAMES | flags.MODIFY | flags.CLOSE_WRITE | flags.EXCL_UNLINK
 
 
 class _Directory:
-    """A directory that somebody is interested in; `watch` is None if it cannot be watched."""
+    """A directory that subjects depend on; `watch` is None if it cannot be watched."""
 
     __slots__ = ("mask", "subjects", "watch")
 
@@ -48,7 +47,7 @@ class Watches:
     """The watches of one inotify descriptor. Not safe for use by several threads."""
 
     def __init__(self, inotify: INotify | None) -> None:
-        """Without a descriptor nothing can be watched."""
+        """Use the descriptor `inotify`; without one, no directory is watched."""
         self._inotify = inotify
         self._directories: dict[str, _Directory] = {}
         self._paths: dict[int, set[str]] = {}
@@ -59,7 +58,7 @@ class Watches:
     def want(self, subject: Subject, place: Place, content: bool = False) -> set[Subject]:
         """Watch a place for a subject, and with `content` also the content of files there.
 
-        Returns other subjects that have to be looked at, because the directory is not the one that it was.
+        Returns other subjects that have to be refreshed, because another directory has taken the watched one's path.
         """
         path, name = place
         directory = self._directories.setdefault(path, _Directory())
@@ -79,7 +78,7 @@ class Watches:
         return set().union(*directory.subjects.values()) - {subject} if is_another else set()
 
     def keep_only(self, subject: Subject, places: set[Place]) -> None:
-        """End a subject's interest in all other places."""
+        """Remove a subject's dependency on all other places."""
         known = self._places.get(subject, set())
         for place in known - places:
             path, name = place
@@ -97,7 +96,7 @@ class Watches:
             self._places.pop(subject, None)
 
     def subjects(self, watch: int, name: str) -> Iterator[Subject]:
-        """The subjects that an event concerns; an empty name stands for the watched directory itself."""
+        """Yield the subjects that an event affects; an empty name stands for the watched directory itself."""
         for path in self._paths.get(watch, ()):
             subjects = self._directories[path].subjects
             if name:
@@ -106,13 +105,13 @@ class Watches:
                 yield handle, name or None
 
     def ended(self, watch: int) -> None:
-        """The kernel has ended a watch: the directory was deleted or unmounted."""
+        """Remove a watch that the kernel has ended, because the directory was deleted or unmounted."""
         for path in self._paths.pop(watch, ()):
             self._directories[path].watch = None
             self._unwatched.add(path)
 
     def unwatched_subjects(self) -> set[Subject]:
-        """The subjects that nothing will be heard about."""
+        """Return the subjects in directories that cannot be watched."""
         subjects: set[Subject] = set()
         for path in self._unwatched:
             subjects.update(*self._directories[path].subjects.values())
@@ -120,11 +119,11 @@ class Watches:
 
     @property
     def has_unwatched(self) -> bool:
-        """Whether anything cannot be watched."""
+        """Return true if any directory cannot be watched."""
         return bool(self._unwatched)
 
     def directories(self) -> list[str]:
-        """The watched directories, sorted."""
+        """Return the watched directories, sorted."""
         return sorted(self._directories.keys() - self._unwatched)
 
     def _add_watch(self, path: str, mask: int) -> int | None:
@@ -138,18 +137,18 @@ class Watches:
         return watch
 
     def _report(self, path: str, err: OSError) -> None:
-        """Say once why a directory is not watched. One that has just vanished is not worth a word."""
+        """Log once why a directory is not watched. A directory that has just vanished is not logged."""
         if err.errno == errno.ENOSPC:
             if not self._is_limit_reported:
                 self._is_limit_reported = True
                 log.warning(
-                    "The limit on inotify watches is reached (%d in use here): the directories that are left, such as "
-                    "%r, are looked at at intervals instead. Raise fs.inotify.max_user_watches with sysctl.",
+                    "inotify has no watches left (%d in use here): polling the remaining directories, such as %r. "
+                    "Raise fs.inotify.max_user_watches with sysctl.",
                     len(self._paths),
                     path,
                 )
         elif err.errno not in (errno.ENOENT, errno.ENOTDIR) and path not in self._unwatched:
-            log.warning("%r cannot be watched and is looked at at intervals instead: %s", path, err)
+            log.warning("Cannot watch %r, polling it instead: %s", path, err)
 
     def _detach(self, path: str, directory: _Directory) -> None:
         watch, directory.watch = directory.watch, None
@@ -159,5 +158,5 @@ class Watches:
         if not self._paths[watch]:
             del self._paths[watch]
             if self._inotify is not None:
-                with suppress(OSError):  # the kernel has ended it already
+                with suppress(OSError):  # the kernel has already removed it
                     self._inotify.rm_watch(watch)

@@ -1,12 +1,12 @@
-"""Measurements of what the server does.
+"""Metrics of the server.
 
-timings      durations by name, as ``get_statistics`` answers them
-definitions  every metric that ``/metrics`` shows, with its manual; whoever measures something calls these
-families     what a metric is
-pools        how full the pools of connections, requests and renders are
+timings      durations by name, for ``get_statistics``
+definitions  all metrics of ``/metrics`` with their help; code that measures uses these objects
+families     metric types
+pools        the use of limited resources: connections, requests, memory
 process      memory, descriptors and processor time of this process
-snapshot     all values of this process, as JSON can carry them
-gathering    the values of all processes of a server, as one
-summary      what the values say, in short
-exposition   the text that Prometheus reads, and reading it
+snapshot     all values of this process, as JSON
+gathering    the merged values of all processes of a server
+summary      key figures for ``geventcore status``
+exposition   the text format of Prometheus
 """

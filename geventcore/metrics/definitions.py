@@ -1,6 +1,6 @@
-"""Every metric that ``/metrics`` shows. The page docs/reference/metrics is made from this module.
+"""All metrics of ``/metrics``. The page docs/reference/metrics is generated from this module.
 
-The values of a label are few, and none comes from a client unchecked: a method's name is one that exists, or ``""``.
+Labels have few values, and none comes unchecked from a client: a method's name is an existing one, or ``""``.
 """
 
 from __future__ import annotations
@@ -10,130 +10,191 @@ from geventcore.metrics.families import CounterFamily, GaugeFamily, HistogramFam
 # -- the server
 
 INFO = GaugeFamily(
-    "geventcore_info", "The server: always 1; its labels tell what runs.", ["version", "python", "core"], "max"
+    "geventcore_info", "The running program in labels; the value is always 1.", ["version", "python", "core"], "max"
 )
 REPOSITORY_INFO = GaugeFamily(
-    "geventcore_repository_info", "Always 1; the label is the revision of the repository.", ["revision"], "max"
+    "geventcore_repository_info",
+    "The revision of the repository, and a digest of the files in use, as labels; the value is always 1.",
+    ["revision", "content"],
+    "max",
 )
 READY = GaugeFamily(
     "geventcore_ready",
-    "Whether a check of /readyz is passed, 1 or 0; by the worst process.",
+    "Result of a check of /readyz: 1 if all processes pass it, else 0.",
     ["check"],
     "min",
 )
 PROCESSES = GaugeFamily(
-    "geventcore_processes", "Processes of the server whose values are here, by whether they answered.", ["state"], "max"
+    "geventcore_processes", "Processes of the server, by whether they answered this scrape.", ["state"], "max"
 )
 
 # -- connections
 
-CONNECTIONS_ACCEPTED = CounterFamily("geventcore_connections_accepted", "Connections that were accepted.")
+CONNECTIONS_ACCEPTED = CounterFamily("geventcore_connections_accepted", "Accepted connections.")
 CONNECTIONS = GaugeFamily(
     "geventcore_connections",
-    "Open connections: in the TLS handshake, waiting for a request (idle), or with one under way (active).",
+    "Open connections: in the TLS handshake, idle between requests, or active with a request.",
     ["state"],
 )
 ACCEPT_QUEUE = GaugeFamily(
     "geventcore_accept_queue",
-    "Connections that the kernel has established and the server has not accepted yet; a full pool lets them wait.",
+    "Connections established by the kernel and not accepted yet, because the connection limit is reached.",
     merging="max",
 )
 ACCEPT_QUEUE_LIMIT = GaugeFamily(
-    "geventcore_accept_queue_limit", "How many connections the kernel lets wait before clients are ignored.", (), "max"
+    "geventcore_accept_queue_limit", "Maximum of the accept queue; the kernel drops further connections.", (), "max"
 )
-HANDSHAKES = CounterFamily("geventcore_tls_handshakes", "TLS handshakes that succeeded, by protocol.", ["version"])
-HANDSHAKE_FAILURES = CounterFamily(
-    "geventcore_tls_handshake_failures", "TLS handshakes that failed, by the kind of reason.", ["reason"]
-)
+HANDSHAKES = CounterFamily("geventcore_tls_handshakes", "Successful TLS handshakes, by protocol version.", ["version"])
+HANDSHAKE_FAILURES = CounterFamily("geventcore_tls_handshake_failures", "Failed TLS handshakes, by reason.", ["reason"])
 
 # -- pools
 
-POOL_LIMIT = GaugeFamily("geventcore_pool_limit", "How many a pool has room for at once.", ["pool"])
-POOL_USED = GaugeFamily("geventcore_pool_used", "How many are in a pool now.", ["pool"])
-POOL_WAITING = GaugeFamily("geventcore_pool_waiting", "How many wait for room in a pool.", ["pool"])
+POOL_LIMIT = GaugeFamily("geventcore_pool_limit", "Capacity of a pool.", ["pool"])
+POOL_USED = GaugeFamily("geventcore_pool_used", "Used part of a pool.", ["pool"])
+POOL_WAITING = GaugeFamily("geventcore_pool_waiting", "Requests that wait for a pool.", ["pool"])
 
 # -- requests
 
 REQUESTS = CounterFamily(
     "geventcore_requests",
-    "Requests that were answered: the method (empty if it is not known or does not exist), and the outcome: ok, fault, "
-    "or the HTTP status of what was refused.",
+    "Answered requests, by method (empty if unknown) and outcome: ok, fault, or the HTTP status of a refused request.",
     ["method", "outcome"],
 )
 PHASE_SECONDS = HistogramFamily(
     "geventcore_request_phase_seconds",
-    "How long the phases of requests took: handshake, head, authenticate, body, turn, dispatch, write.",
+    "Duration of request phases in seconds: handshake, head, authenticate, body, turn, dispatch, write.",
     ["phase"],
 )
 METHOD_SECONDS = HistogramFamily(
-    "geventcore_method_seconds", "How long methods took, without reading and writing.", ["method"]
+    "geventcore_method_seconds", "Duration of method calls in seconds, without reading and writing.", ["method"]
 )
 
 # -- configurations
 
 STEP_SECONDS = HistogramFamily(
-    "geventcore_render_step_seconds", "How long the steps of building a configuration took.", ["step"]
+    "geventcore_render_step_seconds", "Duration of the steps of building a configuration, in seconds.", ["step"]
 )
 PLUGIN_SECONDS = CounterFamily(
     "geventcore_plugin_seconds",
-    "Time in calls of plugins, in seconds; binding is the hook bind_entry.",
+    "Time spent in plugin hooks, in seconds; binding is the hook bind_entry.",
     ["plugin", "hook"],
 )
-PLUGIN_CALLS = CounterFamily("geventcore_plugin_calls", "Calls of plugins.", ["plugin", "hook"])
+PLUGIN_CALLS = CounterFamily("geventcore_plugin_calls", "Calls of plugin hooks.", ["plugin", "hook"])
 PLUGIN_FAILURES = CounterFamily(
-    "geventcore_plugin_failures", "Calls of plugins that raised an exception.", ["plugin", "hook"]
+    "geventcore_plugin_failures", "Plugin hook calls that raised an exception.", ["plugin", "hook"]
 )
-ENTRIES_FAILED = CounterFamily("geventcore_entries_failed", "Entries that could not be bound.", ["tag"])
+CONFIGURATIONS = CounterFamily(
+    "geventcore_configurations",
+    "Configurations sent, by outcome: reused (the last answer of the client), partly (the same, but for entries that "
+    "have changed or are bound every time), or why it was rendered: first, repository, plugin, metadata, log, or "
+    "untracked (what it depends on is not known).",
+    ["outcome"],
+)
+ENTRIES_FAILED = CounterFamily("geventcore_entries_failed", "Entries that no plugin could bind.", ["tag"])
 HUB_BLOCKED_SECONDS = CounterFamily(
     "geventcore_hub_blocked_seconds",
-    "Time in which nobody was served because something blocked the event loop, in seconds; by the plugin that did.",
+    "Time in which code blocked the event loop, in seconds, by plugin.",
     ["plugin"],
 )
-HUB_BLOCKS = CounterFamily("geventcore_hub_blocks", "How often something blocked the event loop.", ["plugin"])
+HUB_BLOCKS = CounterFamily(
+    "geventcore_hub_blocks", "Number of times code blocked the event loop, by plugin.", ["plugin"]
+)
 CACHE_REQUESTS = CounterFamily(
-    "geventcore_cache_requests", "Look-ups in caches, by whether they hit or miss.", ["cache", "result"]
+    "geventcore_cache_requests", "Cache lookups, by result: hit or miss.", ["cache", "result"]
 )
 
 # -- the repository
 
 FILE_EVENTS = CounterFamily(
     "geventcore_file_events",
-    "Changes of files that were applied; every process that reads the repository applies them.",
+    "Applied changes of repository files; every process that reads the repository counts them.",
     ["action"],
 )
 FILE_EVENT_FAILURES = CounterFamily(
-    "geventcore_file_event_failures", "Changes of files that a plugin could not use; the log names the files."
+    "geventcore_file_event_failures", "Repository files that a plugin could not parse; the log names them."
+)
+
+BROKEN_FILES = GaugeFamily(
+    "geventcore_broken_files", "Repository files that cannot be used at the moment; /readyz names them.", (), "max"
+)
+BROKEN_FILE_SINCE = GaugeFamily(
+    "geventcore_broken_file_since_timestamp_seconds",
+    "When a repository file that cannot be used failed first, in seconds since 1970; 50 files at most.",
+    ["file"],
+    "min",
+)
+
+# -- clients
+
+HOSTS_FAILING = GaugeFamily(
+    "geventcore_hosts_failing",
+    "Clients that got a fault instead of a configuration at their last attempt, since the start of the server.",
+    (),
+    "max",
+)
+HOSTS = GaugeFamily(
+    "geventcore_hosts",
+    "Clients by their last report: clean, dirty (entries are wrong), or stale (older than 25 hours).",
+    ["state"],
+    "max",
+)
+
+# -- certificates
+
+CERTIFICATE_DAYS = GaugeFamily(
+    "geventcore_certificate_days_left",
+    "Days until a certificate of the server expires: server, second, or ca; negative if it has.",
+    ["certificate"],
+    "min",
+)
+
+# -- sources of packages
+
+PACKAGE_SOURCES = GaugeFamily(
+    "geventcore_package_sources",
+    "Sources of the plugin Packages: current, failing (their last data are in use), or missing (without data).",
+    ["state"],
+    "max",
+)
+PACKAGE_SOURCE_AGE = GaugeFamily(
+    "geventcore_package_source_age_seconds",
+    "Time since a source was last fetched or found unchanged, by its URL and version.",
+    ["source"],
+    "max",
 )
 
 # -- reports of clients
 
 REPORTS = CounterFamily(
     "geventcore_reports",
-    "Reports by what became of them: stored where the transport puts them at once, kept because that was not possible, "
-    "delivered later, refused later because they cannot be stored, or failed, which the client was told.",
+    "Reports, by outcome: stored at once, kept in the journal during an outage, delivered later, refused "
+    "later because they are invalid, or failed, with a fault to the client.",
     ["outcome"],
 )
 REPORTS_WAITING_FILES = GaugeFamily(
     "geventcore_reports_waiting_files",
-    "Files with reports that wait on this machine; reports that came together share one.",
+    "Files with waiting reports on this machine; reports that arrive together share a file.",
     ["place"],
     "max",
 )
 REPORTS_WAITING_BYTES = GaugeFamily(
-    "geventcore_reports_waiting_bytes", "How much the reports take that wait on this machine.", ["place"], "max"
+    "geventcore_reports_waiting_bytes", "Size of the waiting reports on this machine.", ["place"], "max"
 )
 REPORTS_LIMIT_BYTES = GaugeFamily(
-    "geventcore_reports_waiting_limit_bytes", "How much they may take; then clients are told.", ["place"], "max"
+    "geventcore_reports_waiting_limit_bytes",
+    "Size limit of waiting reports; beyond it, clients get a fault.",
+    ["place"],
+    "max",
 )
 REPORTS_OLDEST_SECONDS = GaugeFamily(
     "geventcore_reports_oldest_seconds",
-    "For how long the oldest of the reports has waited on this machine; 0 if none waits.",
+    "Age of the oldest waiting report on this machine; 0 if none waits.",
     ["place"],
     "max",
 )
 REPORTS_IN_REDIS = GaugeFamily(
     "geventcore_reports_in_redis",
-    "Reports in the list of the Redis server that no collector has taken, as the server knew them last.",
+    "Reports in the Redis list that no collector has taken, as last seen by the server.",
     merging="max",
 )
 
@@ -141,41 +202,49 @@ REPORTS_IN_REDIS = GaugeFamily(
 
 DATABASE_AVAILABLE = GaugeFamily(
     "geventcore_database_available",
-    "Whether the last attempt to use a database succeeded, 1 or 0; by the worst process.",
+    "Result of the last use of a database: 1 if it succeeded in all processes, else 0.",
     ["database"],
     "min",
 )
+DATABASE_INFO = GaugeFamily(
+    "geventcore_database_info",
+    "The generation of a database as a label: cluster and timeline of PostgreSQL; the value is always 1.",
+    ["database", "generation"],
+    "max",
+)
 DATABASE_OPERATIONS = CounterFamily(
     "geventcore_database_operations",
-    "Reads and writes that succeeded, commits that writes shared, connections that were opened, and failures.",
+    "Database operations, by kind: successful reads and writes, commits, opened connections, and failures.",
     ["database", "operation"],
 )
 
 # -- processes
 
-CPU_SECONDS = CounterFamily("geventcore_cpu_seconds", "Processor time, of all processes, in seconds.")
+CPU_SECONDS = CounterFamily("geventcore_cpu_seconds", "Processor time of all processes, in seconds.")
 PROCESS_START = GaugeFamily(
-    "geventcore_process_start_time_seconds", "When a process was started, in seconds since 1970.", ["process"]
+    "geventcore_process_start_time_seconds", "Start time of a process, in seconds since 1970.", ["process"]
 )
 RESIDENT_BYTES = GaugeFamily(
-    "geventcore_process_resident_memory_bytes", "Memory of a process, shared memory included.", ["process"]
+    "geventcore_process_resident_memory_bytes",
+    "Resident memory of a process, including shared memory (RSS).",
+    ["process"],
 )
 PROPORTIONAL_BYTES = GaugeFamily(
     "geventcore_process_proportional_memory_bytes",
-    "Memory of a process with its share of what is shared; these can be added up.",
+    "Memory of a process with its share of shared memory (PSS); these values can be added.",
     ["process"],
 )
 OPEN_FILES = GaugeFamily("geventcore_process_open_fds", "Open descriptors of a process.", ["process"])
-OPEN_FILES_LIMIT = GaugeFamily("geventcore_process_max_fds", "How many descriptors a process may open.", ["process"])
+OPEN_FILES_LIMIT = GaugeFamily("geventcore_process_max_fds", "Limit of open descriptors of a process.", ["process"])
 
 
 def count_hub_block(plugin: str, seconds: float) -> None:
-    """The event loop stood still; `plugin` is ``""`` if no plugin is to blame."""
+    """Record that the event loop was blocked; `plugin` is ``""`` if no plugin is the cause."""
     HUB_BLOCKED_SECONDS.inc(plugin, by=seconds)
     HUB_BLOCKS.inc(plugin)
 
 
 def count_plugin_call(plugin: str, hook: str, seconds: float, calls: int = 1) -> None:
-    """A hook of a plugin was called, or several times."""
+    """Record calls of a plugin hook."""
     PLUGIN_SECONDS.inc(plugin, hook, by=seconds)
     PLUGIN_CALLS.inc(plugin, hook, by=calls)

@@ -1,4 +1,4 @@
-"""The text that Prometheus reads: writing it, in the form that a scraper asks for, and reading it."""
+"""The text format of Prometheus: a writer, in the version that a scraper accepts, and a parser."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from geventcore.metrics.families import Sample, definitions
 
 
 class _Samples(Collector):
-    """Samples as prometheus_client wants them."""
+    """A collector for prometheus_client."""
 
     def __init__(self, samples: Mapping[str, Sequence[Sample]]) -> None:
         self._samples = samples
@@ -27,13 +27,17 @@ class _Samples(Collector):
 
 
 def expose(samples: Mapping[str, Sequence[Sample]], accept: str) -> tuple[bytes, str]:
-    """The text and its content type, for a scraper that sends this ``Accept`` header."""
+    """Return the text and its content type for a scraper's ``Accept`` header."""
     encode, content_type = choose_encoder(accept)
     return encode(_Samples(samples)), content_type
 
 
 def parse(text: str) -> list[Sample]:
-    """The samples of a text; `ValueError` if it is none."""
+    """Parse a text.
+
+    Raises:
+        ValueError: the text is not in this format.
+    """
     return [
         (sample.name, tuple(sample.labels.items()), sample.value)
         for family in text_string_to_metric_families(text)

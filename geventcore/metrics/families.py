@@ -1,10 +1,10 @@
-"""What a metric is: a family of values, one for each combination of labels.
+"""Metric types. A metric is a family of values, one for each combination of labels.
 
-Every request counts some twenty times, so a count is one look-up and one addition (docs: design/metrics, "Cost").
-There is no lock: CPython gives way to another thread at calls and loops, and between reading a number from a list and
-putting the sum back there is neither.
+Every request updates about twenty values, so an update is one lookup and one addition (docs: design/metrics, "Cost").
+There is no lock: CPython switches threads only at calls and loops, and there is neither between reading a number from a
+list and storing the sum.
 
-A process that is forked off to serve begins at zero (`reset_all`): what its parent has counted is the parent's.
+A forked worker begins at zero (`reset_all`): the counts of its parent belong to the parent.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 @dataclass(frozen=True)
 class Definition:
-    """The manual of a family.
+    """The definition of a family.
 
     Attributes:
-        name: what it is called, without the suffixes of its samples.
+        name: name without the suffixes of samples.
         type: ``counter``, ``gauge`` or ``histogram``.
-        help: one sentence, with the unit where the name has none.
-        labels: the names of its labels.
-        merging: how the values of several processes become one: ``sum``, ``min`` or ``max``.
+        help: one sentence, with the unit if the name has none.
+        labels: names of the labels.
+        merging: operation that merges the values of several processes: ``sum``, ``min`` or ``max``.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Definition:
 
 
 class Family:
-    """The values of one metric. By the values of its labels, in their order, it has a cell: a list of numbers."""
+    """The values of one metric: label values -> cell, a list of numbers."""
 
     def __init__(self, definition: Definition, size: int) -> None:
         self.definition = definition
@@ -53,13 +53,13 @@ class Family:
         _families.append(self)
 
     def reset(self) -> None:
-        """Forget all values."""
+        """Remove all values."""
         self._cells.clear()
         if not self.definition.labels:
             self._new_cell(())
 
     def samples(self) -> list[Sample]:
-        """All values of now."""
+        """Return the current values."""
         names = self.definition.labels
         found: list[Sample] = []
         for labels, cell in list(self._cells.items()):
@@ -72,19 +72,19 @@ class Family:
     def _new_cell(self, labels: tuple[str, ...]) -> list[float]:
         if len(labels) != len(self.definition.labels):
             raise ValueError(f"{self.definition.name} has the labels {self.definition.labels}, not {labels}")
-        # Another thread may have made it meanwhile.
+        # Another thread may have added the cell meanwhile.
         return self._cells.setdefault(labels, [0.0] * self._size)
 
 
 class CounterFamily(Family):
-    """Counts that only grow."""
+    """A metric that only grows."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:
-        """`name` is without ``_total``, which the text adds."""
+        """Define a counter; `name` is without ``_total``, which the text format adds."""
         super().__init__(Definition(name, "counter", help, tuple(labels)), 1)
 
     def inc(self, *labels: str, by: float = 1.0) -> None:
-        """Count something, or several."""
+        """Increase the counter."""
         cell = self._cells.get(labels) or self._new_cell(labels)
         cell[0] += by
 
@@ -93,28 +93,28 @@ class CounterFamily(Family):
 
 
 class GaugeFamily(Family):
-    """Values of now."""
+    """A metric with a current value."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str] = (), merging: str = "sum") -> None:
         super().__init__(Definition(name, "gauge", help, tuple(labels), merging), 1)
 
     def set(self, value: float, *labels: str) -> None:
-        """Replace a value."""
+        """Set the value."""
         cell = self._cells.get(labels) or self._new_cell(labels)
         cell[0] = float(value)
 
 
 class HistogramFamily(Family):
-    """Durations, counted by how long they were. There is at least one label."""
+    """A histogram of durations with at least one label."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str], bounds: Sequence[float] = SECONDS) -> None:
-        # A cell has the number of durations up to each bound and above the bound before, of longer ones, and their sum.
+        # A cell has the number of durations in each bucket, the number of longer ones, and the sum.
         super().__init__(Definition(name, "histogram", help, tuple(labels)), len(bounds) + 2)
         self._bounds = bounds
         self._bound_texts = [*map(floatToGoString, bounds), "+Inf"]
 
     def observe(self, seconds: float, *labels: str) -> None:
-        """Count one duration."""
+        """Record one duration."""
         cell = self._cells.get(labels) or self._new_cell(labels)
         cell[bisect_left(self._bounds, seconds)] += 1
         cell[-1] += seconds
@@ -134,16 +134,16 @@ _families: list[Family] = []
 
 
 def families() -> Sequence[Family]:
-    """Every family, in the order of their definition."""
+    """Return all families in the order of their definition."""
     return _families
 
 
 def definitions() -> list[Definition]:
-    """The manual of every family, in the order of their definition."""
+    """Return the definitions of all families in their order."""
     return [family.definition for family in _families]
 
 
 def reset_all() -> None:
-    """Begin at zero; for a process that is forked off to serve, when nothing else runs in it yet."""
+    """Reset all families to zero. For a forked worker, before anything else runs in it."""
     for family in _families:
         family.reset()

@@ -1,13 +1,12 @@
-"""The values of all processes of a server, as one.
+"""Merging of the values of all processes of a server.
 
-Each process counts for itself, which costs nothing but memory. Whoever is asked for the metrics asks the others and
-adds up. A process that has ended takes its counts with it, and a sum that falls would look like a restart to
-Prometheus. So everybody remembers the last snapshot of everybody else, and tells what it remembers of those that have
-ended: counts that somebody has seen are not lost as long as one process lives that saw them. (prometheus_client's own
-way, a file for each process that all read, has a file for each process that ever was, no gauges that are looked up when
-they are needed, and writes to a file for every count.)
+Each process counts for itself. The process that is asked for metrics asks the others and merges the values. When a
+process ends, its counts must not disappear: a falling sum would look like a restart to Prometheus. So each process
+keeps the last snapshot of every other one, and passes on snapshots of ended processes. A count that another process has
+seen survives as long as one of these processes runs. For a process that does not answer, its last snapshot is used.
 
-A process that does not answer, because it computes or waits, counts with what is remembered of it.
+(prometheus_client has a file for each process that ever ran, no gauges that are computed on demand, and writes to a
+file for every count.)
 """
 
 from __future__ import annotations
@@ -27,17 +26,20 @@ from geventcore.metrics.snapshot import Sampler, Snapshot, is_running
 
 log = logging.getLogger(__name__)
 
-#: How many ended processes are remembered. A server whose processes end more often has other worries than its sums.
+#: The most ended processes whose values are kept.
 REMEMBERED = 50
 
 _MERGING: dict[str, Callable[[float, float], float]] = {"sum": operator.add, "min": min, "max": max}
 
-#: Tells the other processes something; returns their answers.
+#: Topic of the bus that links the processes of a server.
+METRICS_TOPIC = "admin: metrics"
+
+#: Sends a message to the other processes and returns their answers.
 Tell = Callable[[Any], list[Any]]
 
 
 class _Question:
-    """Asking all other processes once."""
+    """One question to all other processes."""
 
     def __init__(self) -> None:
         self.asked = time.monotonic()
@@ -45,30 +47,30 @@ class _Question:
 
 
 class Gatherer:
-    """The values of this process and of all others; one for each process, made before it is forked."""
+    """Merges the values of this process and all others. Each process has one, made before the fork."""
 
-    def __init__(self, tell: Tell) -> None:
-        """`tell` passes a message to `answer` of all others."""
-        #: What processes that belong together have in common.
+    def __init__(self, tell: Tell, sampler: Sampler) -> None:
+        """`tell` passes a message to `answer` of all others; `sampler` takes the values of this process."""
+        #: An identification shared by the processes of one server.
         self._server = secrets.token_hex(8)
         self._tell = tell
-        self.sampler = Sampler()
+        self._sampler = sampler
         self._remembered: dict[str, Snapshot] = {}
         self._question: _Question | None = None
         self._lock = threading.Lock()
 
     def answer(self, message: Any) -> Any:
-        """What another process is told: the values of this one, and of those that have ended."""
+        """Return the values of this process and of ended ones, for another process."""
         if message.get("server") != self._server:
             return None
         self._learn(message)
         return self._message()
 
     def gather(self, patience_seconds: float) -> dict[str, list[Sample]]:
-        """Family -> the samples of all processes. Others have so long to answer."""
+        """Return family -> samples of all processes. Waits at most the given time for answers."""
         question = self._ask_others()
         question.answered.wait(patience_seconds)
-        own = self.sampler.take()
+        own = self._sampler.take()
         with self._lock:
             remembered = [snapshot for name, snapshot in self._remembered.items() if name != own.process]
         running, ended = _split(remembered)
@@ -80,7 +82,7 @@ class Gatherer:
         return merged
 
     def _ask_others(self) -> _Question:
-        """A question to the others. Whoever asks while somebody does already, waits for the same answers."""
+        """Ask the others, or wait for the answers to a question that is already under way."""
         with self._lock:
             if self._question is not None and not self._question.answered.is_set():
                 return self._question
@@ -94,14 +96,14 @@ class Gatherer:
                 if isinstance(answer, dict):
                     self._learn(answer)
         except (OSError, EOFError, GeventcoreError) as err:
-            log.warning("The metrics of other processes are not known: %s", err)
+            log.warning("cannot get the metrics of other processes: %s", err)
         finally:
             question.answered.set()
 
     def _message(self) -> dict[str, Any]:
         with self._lock:
             _, ended = _split(self._remembered.values())
-        snapshots = [self.sampler.take(), *ended]
+        snapshots = [self._sampler.take(), *ended]
         return {"server": self._server, "snapshots": [snapshot.as_json() for snapshot in snapshots]}
 
     def _learn(self, message: dict[str, Any]) -> None:
@@ -116,7 +118,7 @@ class Gatherer:
 
 
 def _split(snapshots: Iterable[Snapshot]) -> tuple[list[Snapshot], list[Snapshot]]:
-    """Those of processes that run, and those of processes that have ended."""
+    """Split snapshots into those of running and those of ended processes."""
     running: list[Snapshot] = []
     ended: list[Snapshot] = []
     for snapshot in snapshots:
@@ -125,7 +127,7 @@ def _split(snapshots: Iterable[Snapshot]) -> tuple[list[Snapshot], list[Snapshot
 
 
 def merge(running: list[Snapshot], ended: list[Snapshot]) -> dict[str, list[Sample]]:
-    """Family -> samples of several processes. Of those that have ended only what was counted is left."""
+    """Merge samples of several processes. For ended processes, only counters and histograms remain."""
     return {definition.name: _merge_family(definition, running, ended) for definition in definitions()}
 
 

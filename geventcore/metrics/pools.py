@@ -1,7 +1,6 @@
-"""How full the pools are that bound what is done at once: connections, requests, renders.
+"""The use of pools, which limit concurrent work: connections, requests, memory.
 
-Whoever has a pool registers a function that looks at it, and is asked when somebody wants to know. So a pool costs
-nothing in between.
+The owner of a pool registers a function that returns its state. It is called only when metrics are read.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ class PoolUse:
     """The state of a pool.
 
     Attributes:
-        limit: how many there is room for at once.
-        used: how many are in.
-        waiting: how many wait for room, as far as that can be known.
+        limit: capacity.
+        used: used part.
+        waiting: number of waiting requests, as far as known.
     """
 
     limit: int
@@ -34,11 +33,11 @@ class Pools:
         self._pools: dict[str, Callable[[], PoolUse]] = {}
 
     def add(self, name: str, look: Callable[[], PoolUse]) -> None:
-        """Have `look` called when somebody wants to know; it must not wait."""
+        """Register the function `look`, which returns the pool's state and must not block."""
         self._pools[name] = look
 
     def refresh(self) -> None:
-        """Bring the metrics up to date."""
+        """Update the metrics."""
         for name, look in self._pools.items():
             use = look()
             POOL_LIMIT.set(use.limit, name)

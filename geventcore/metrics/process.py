@@ -1,4 +1,4 @@
-"""Memory, descriptors and processor time of this process, as the kernel's files in /proc tell them."""
+"""Memory, descriptors and processor time of processes, from /proc."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def start_ticks(pid: int) -> int | None:
-    """When a process was started, in clock ticks since the machine was; None if it does not run.
+    """Return the start time of a process in clock ticks since boot; None if it does not run.
 
-    Together with its number that names a process for as long as the machine runs.
+    Process number and start time identify a process until the next boot.
     """
     try:
-        # The name of the program, in parentheses, may hold anything.
+        # The program's name, in parentheses, may contain any character.
         fields = (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return None
@@ -35,19 +35,19 @@ def start_ticks(pid: int) -> int | None:
 
 
 def proportional_bytes(process: str = "self") -> int | None:
-    """A process's memory, of shared memory only its share; None if the kernel does not tell."""
+    """Return the proportional memory (PSS) of a process in bytes; None if the kernel denies access."""
     try:
         for line in (_PROC / process / "smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
     except OSError:
-        # After a change of the user the kernel keeps it for root.
+        # After a change of the user, only root may read it.
         return None
     return None
 
 
 class ProcessMeter:
-    """Brings the metrics about this process up to date."""
+    """Updates the metrics of this process."""
 
     def __init__(self) -> None:
         self._pid = 0
@@ -55,7 +55,7 @@ class ProcessMeter:
         self._cpu_seconds = 0.0
 
     def refresh(self) -> None:
-        """Look at this process."""
+        """Update the metrics."""
         pid = os.getpid()
         if pid != self._pid:
             self._pid, self._cpu_seconds = pid, 0.0
@@ -70,19 +70,19 @@ class ProcessMeter:
         proportional = proportional_bytes()
         if proportional is not None:
             PROPORTIONAL_BYTES.set(proportional, name)
-        # Listing the directory opens one more.
+        # Listing the directory opens one more descriptor.
         OPEN_FILES.set(len(os.listdir(_PROC / "self" / "fd")) - 1, name)
         OPEN_FILES_LIMIT.set(resource.getrlimit(resource.RLIMIT_NOFILE)[0], name)
 
 
 class OtherProcessMeter:
-    """Brings the metrics about a process up to date that does not measure itself."""
+    """Updates the metrics of a process that does not measure itself."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
 
     def refresh(self) -> None:
-        """Look at it. After a change of the user the kernel keeps some of it for root, and that is left out."""
+        """Update the metrics, without values that only root may read after a change of the user."""
         name = str(self._pid)
         ticks = start_ticks(self._pid)
         if ticks is None:

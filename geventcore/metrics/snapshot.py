@@ -1,4 +1,4 @@
-"""All values of one process at one moment, as JSON can carry them from process to process."""
+"""Snapshots of a process's metrics that can be sent to other processes as JSON."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from geventcore.metrics.process import start_ticks
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one process has counted.
+    """The values of one process.
 
     Attributes:
-        process: names the process: number and start, see `process_name`.
-        time: when it was taken, on `time.monotonic`'s clock, which all processes share.
-        samples: family -> its samples.
+        process: identification of the process, see `process_name`.
+        time: time on the clock of `time.monotonic`, which all processes share.
+        samples: family -> samples.
     """
 
     process: str
@@ -28,12 +28,12 @@ class Snapshot:
     samples: dict[str, list[Sample]]
 
     def as_json(self) -> dict[str, Any]:
-        """What JSON can carry."""
+        """Return the snapshot as a JSON value."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Snapshot:
-        """The snapshot that `as_json` was made of."""
+        """Make a snapshot from the result of `as_json`."""
         samples: dict[str, list[Sample]] = {
             family: [(name, tuple((label, text) for label, text in labels), value) for name, labels, value in found]
             for family, found in data["samples"].items()
@@ -42,13 +42,13 @@ class Snapshot:
 
 
 def process_name() -> str:
-    """Names this process for as long as the machine runs."""
+    """Return an identification of this process that is unique until the next boot."""
     pid = os.getpid()
     return f"{pid}:{start_ticks(pid)}"
 
 
 def is_running(process: str) -> bool:
-    """Whether a process, named by `process_name`, still runs."""
+    """Return whether the process with an identification of `process_name` still runs."""
     pid, _, ticks = process.partition(":")
     return str(start_ticks(int(pid))) == ticks
 
@@ -61,11 +61,11 @@ class Sampler:
         self._lock = threading.Lock()
 
     def add(self, refresh: Callable[[], None]) -> None:
-        """Have `refresh` called before each snapshot, to bring gauges up to date; it must not wait."""
+        """Call `refresh` before each snapshot to update gauges. It must not block."""
         self._refreshers.append(refresh)
 
     def take(self) -> Snapshot:
-        """All values of now."""
+        """Return a snapshot of the current values."""
         with self._lock:
             return self._take()
 

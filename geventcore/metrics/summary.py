@@ -1,4 +1,4 @@
-"""What the metrics say, in short: from the samples of two moments to the figures that a person wants to see."""
+"""A summary for people, computed from the samples of two moments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from geventcore.metrics.families import Sample
 
 @dataclass(frozen=True)
 class MethodFigures:
-    """How one method does: answers in a second, and how long they took on average, in seconds."""
+    """The figures of a method: calls per second, and mean duration in seconds."""
 
     per_second: float
     mean_seconds: float
@@ -18,7 +18,7 @@ class MethodFigures:
 
 @dataclass(frozen=True)
 class PoolFigures:
-    """How full a pool is."""
+    """The use of a pool."""
 
     limit: int
     used: int
@@ -27,7 +27,7 @@ class PoolFigures:
 
 @dataclass(frozen=True)
 class ProcessFigures:
-    """One process: memory in bytes, with its share of what is shared, and descriptors; None if the kernel keeps it."""
+    """One process: resident and proportional memory in bytes, and descriptors; None if the kernel denies access."""
 
     resident_bytes: int
     proportional_bytes: int | None
@@ -40,22 +40,26 @@ class Summary:
     """The figures of a server.
 
     Attributes:
-        info: what runs: ``version``, ``python``, ``core``.
-        revision: of the repository.
-        uptime_seconds: since the oldest process was started.
-        processes: by process number.
-        silent: how many processes have not answered.
-        connections: by state.
-        accept_queue: how many connections wait to be accepted.
-        pools: by name.
-        requests: how many were answered since the start.
-        per_second: by outcome, between the two moments.
-        methods: those that were called between the two moments.
-        handshake_failures: since the start, by reason.
+        info: the program: ``version``, ``python``, ``core``.
+        revision: revision of the repository.
+        content: digest of the files of the repository that are in use.
+        uptime_seconds: age of the oldest process.
+        processes: process number -> figures.
+        silent: number of processes that did not answer.
+        connections: state -> number of connections.
+        accept_queue: number of connections that wait to be accepted.
+        pools: name -> use.
+        requests: number of requests since the start.
+        per_second: outcome -> requests per second between the two moments.
+        methods: figures of methods called between the two moments.
+        handshake_failures: reason -> number since the start.
+        hosts: ``clean``, ``dirty``, ``stale`` (by their last reports) or ``failing`` -> number of hosts.
+        certificate_days: ``server``, ``second`` or ``ca`` -> days until the certificate expires.
     """
 
     info: dict[str, str]
     revision: str
+    content: str
     uptime_seconds: float
     processes: dict[str, ProcessFigures]
     silent: int
@@ -66,6 +70,8 @@ class Summary:
     per_second: dict[str, float]
     methods: dict[str, MethodFigures]
     handshake_failures: dict[str, int]
+    hosts: dict[str, int]
+    certificate_days: dict[str, float]
 
 
 class _Values:
@@ -77,7 +83,7 @@ class _Values:
             self._by_name.setdefault(name, []).append((dict(labels), value))
 
     def by(self, name: str, label: str) -> dict[str, float]:
-        """Value of a label -> the sum of the samples that have it."""
+        """Return label value -> sum of its samples."""
         sums: dict[str, float] = {}
         for labels, value in self._by_name.get(name, ()):
             key = labels.get(label, "")
@@ -85,16 +91,16 @@ class _Values:
         return sums
 
     def total(self, name: str) -> float:
-        """The sum of all samples."""
+        """Return the sum of all samples."""
         return sum(value for _, value in self._by_name.get(name, ()))
 
     def labels(self, name: str) -> dict[str, str]:
-        """The labels of the first sample."""
+        """Return the labels of the first sample."""
         return next((labels for labels, _ in self._by_name.get(name, ())), {})
 
 
 def summarise(before: Sequence[Sample], after: Sequence[Sample], seconds: float, now: float) -> Summary:
-    """The figures of a moment, with rates over the `seconds` since an earlier one; `now` in seconds since 1970."""
+    """Summarise a moment, with rates over the `seconds` since an earlier one; `now` is in seconds since 1970."""
     old, new = _Values(before), _Values(after)
 
     def rates(name: str, label: str) -> dict[str, float]:
@@ -115,6 +121,7 @@ def summarise(before: Sequence[Sample], after: Sequence[Sample], seconds: float,
     return Summary(
         info=new.labels("geventcore_info"),
         revision=new.labels("geventcore_repository_info").get("revision", ""),
+        content=new.labels("geventcore_repository_info").get("content", ""),
         uptime_seconds=now - min(starts, default=now),
         processes={
             pid: ProcessFigures(
@@ -138,6 +145,11 @@ def summarise(before: Sequence[Sample], after: Sequence[Sample], seconds: float,
             method: MethodFigures(rate, durations.get(method, 0.0) / rate) for method, rate in sorted(calls.items())
         },
         handshake_failures=_whole(new.by("geventcore_tls_handshake_failures_total", "reason")),
+        hosts={
+            **_whole(new.by("geventcore_hosts", "state")),
+            "failing": int(new.total("geventcore_hosts_failing")),
+        },
+        certificate_days=new.by("geventcore_certificate_days_left", "certificate"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Durations by name: what ``get_statistics`` answers and the performance log prints."""
+"""Durations by name, for ``get_statistics`` and the performance log."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Timing:
     count: int
 
     def as_list(self) -> list[float | int]:
-        """``[minimum, maximum, mean, count]``, as it goes over the wire."""
+        """Return ``[minimum, maximum, mean, count]``, the format of ``get_statistics``."""
         return [self.minimum, self.maximum, self.total / self.count, self.count]
 
 
 def merged(snapshots: Iterable[Mapping[str, Sequence[float | int]]]) -> dict[str, list[float | int]]:
-    """Snapshots of several processes as one, means weighted."""
+    """Merge snapshots of several processes, with weighted means."""
     totals: dict[str, list[float | int]] = {}
     for snapshot in snapshots:
         for name, (minimum, maximum, mean, count) in snapshot.items():
@@ -38,13 +38,18 @@ def merged(snapshots: Iterable[Mapping[str, Sequence[float | int]]]) -> dict[str
 
 
 class Timings:
-    """Durations by name; may be used from any thread (for why there is no lock see `geventcore.metrics.families`)."""
+    """Thread-safe durations by name. `geventcore.metrics.families` explains why there is no lock.
 
-    def __init__(self) -> None:
+    Attributes:
+        owner: the class of the core, which the names of its own durations begin with, as in Bcfg2.
+    """
+
+    def __init__(self, owner: str = "Core") -> None:
+        self.owner = owner
         self._timings: dict[str, Timing] = {}
 
     def add(self, name: str, seconds: float) -> None:
-        """Count one duration."""
+        """Record one duration."""
         timing = self._timings.get(name)
         if timing is None:
             timing = self._timings.setdefault(name, Timing(seconds, seconds, 0.0, 0))
@@ -56,21 +61,25 @@ class Timings:
         timing.count += 1
 
     def measure(self, name: str) -> AbstractContextManager[None]:
-        """Count how long the block takes, also if it raises."""
+        """Measure a block, also if it raises."""
         return _Measurement(self, name)
+
+    def measure_own(self, name: str) -> AbstractContextManager[None]:
+        """Measure a block of the core itself."""
+        return _Measurement(self, f"{self.owner}:{name}")
 
     def clear(self) -> None:
         """Forget everything."""
         self._timings.clear()
 
     def snapshot(self) -> dict[str, list[float | int]]:
-        """Name -> ``[minimum, maximum, mean, count]``."""
-        # A name is there an instant before its first duration is counted.
+        """Return name -> ``[minimum, maximum, mean, count]``."""
+        # A name exists shortly before its first duration is recorded.
         return {name: timing.as_list() for name, timing in list(self._timings.items()) if timing.count}
 
 
 class _Measurement:
-    """A block that is timed."""
+    """A measured block."""
 
     def __init__(self, timings: Timings, name: str) -> None:
         self._timings = timings

@@ -1,9 +1,9 @@
-"""Options: what can be set in ``bcfg2.conf``, in the environment and on the command line.
+"""Options in ``bcfg2.conf``, in the environment and on the command line.
 
-An `Option` is an object that carries its own manual: section, key, type, default, flags and help. It sits next to the
-code that uses it. `Settings` is a set of values, read once from the sources and then passed in; there is no global one.
+An `Option` is an object with its own manual: section, key, type, default, flags and help. It stands next to the code
+that uses it. `Settings` holds the values. They are read once from the sources and passed in; there is no global one.
 
-Modules, in the order of reading: `option` (the contract), `types`, `common` (options that several parts share),
+Modules, in the order of reading: `option` (the contract), `types`, `server` (options that several parts share),
 `optionset`, `sources` (the files), `settings` (the values), `unknown_keys`, `reference` (the manual).
 """
 

@@ -1,7 +1,7 @@
-"""Keys that a ``bcfg2.conf`` may have although no option here reads them.
+"""Keys of ``bcfg2.conf`` that belong to other programs.
 
-One file serves the server, the client and the tools of Bcfg2. A key that one of them reads is no mistake, so that only
-others are worth a warning.
+The server, the client and the tools of Bcfg2 share one file. So the server does not warn of keys that one of them
+reads.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ BCFG2_KEYS: dict[str, tuple[str, ...]] = {
     "paranoid": ("path", "max_copies"),
 }
 
-#: Sections whose keys the site chooses, or of which too little is known to call a key unknown.
+#: Sections with keys that the site chooses, or with keys that we do not know completely.
 FREE_SECTIONS = frozenset({"encryption", "packages:yum", "errors", "Comments", "client"})
 
-#: Sections that are called this and something more: one for each certificate authority of a site.
+#: Prefixes of section names: a site has one such section for each certificate authority.
 FREE_SECTION_PREFIXES = ("sslca_",)
 
 
 def is_free(section: str) -> bool:
-    """Whether any key may stand in a section."""
+    """Return whether a section may have any key."""
     return section in FREE_SECTIONS or section.startswith(FREE_SECTION_PREFIXES)

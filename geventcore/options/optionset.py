@@ -1,7 +1,7 @@
-"""The options that are known: what components contributed, in their order.
+"""The set of known options, in the order in which components add them.
 
-A place in the file (section and key), a flag and an environment variable belong to one option each. Two parts of the
-program that need the same value import the same `Option` object.
+Each place in the file (section and key), flag and environment variable belongs to one option. Two parts of the program
+that need the same value import the same `Option` object.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from geventcore.options.option import Option
 
 
 class OptionSet:
-    """Options, each once. Iteration gives them in the order in which they were added."""
+    """A set of options. Iteration yields them in the order in which they were added."""
 
     def __init__(self, options: Iterable[Option[Any]] = ()) -> None:
         self._options: dict[Option[Any], None] = {}
@@ -21,10 +21,11 @@ class OptionSet:
         self.add(*options)
 
     def add(self, *options: Option[Any]) -> None:
-        """Add options; those that are in it already are skipped.
+        """Add options. Options that the set already contains are skipped.
 
-        Raises `ValueError` if another option has the same place, flag or environment variable. That is a mistake in
-        the program (or in a site's plugin), not in a configuration.
+        Raises:
+            ValueError: another option has the same place, flag or environment variable. This is an error in the program
+                or in a site's plugin, not in a configuration.
         """
         for option in options:
             if option in self._options:
@@ -46,14 +47,14 @@ class OptionSet:
         return option in self._options
 
     def by_section(self) -> dict[str, list[Option[Any]]]:
-        """Section -> its options. Those that no file can set are under ``""``."""
+        """Return section -> its options. Options that no file can set are under ``""``."""
         sections: dict[str, list[Option[Any]]] = {}
         for option in self._options:
             sections.setdefault(option.section, []).append(option)
         return sections
 
     def keys_by_section(self) -> dict[str, set[str]]:
-        """Section -> keys that mean something in it, those of synonyms included."""
+        """Return section -> its known keys, including synonyms."""
         sections: dict[str, set[str]] = {}
         for option in self._options:
             for section, key in option.places:
@@ -62,6 +63,6 @@ class OptionSet:
 
 
 def _claims(option: Option[Any]) -> list[str]:
-    """What no other option may have. Synonyms are free: one option may fall back to the value of another."""
+    """Yield what only one option may have. Synonyms are not claimed: an option may fall back to another one's value."""
     place = [f"[{option.section}] {option.key}"] if option.section else []
     return [*place, *option.flags, *([option.env] if option.env else [])]

@@ -1,4 +1,4 @@
-"""The manual of options, made from the options themselves: a reference page and a sample configuration file."""
+"""Generated documentation of the options: a reference page and a sample configuration file."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from geventcore.options.option import Option
 from geventcore.options.optionset import OptionSet
 from geventcore.options.types import ValueType
 
-#: Columns of the text that is made here.
+#: Line length of the generated text, in columns.
 WIDTH = 100
 
 
 def value_text(option: Option[Any], value: Any) -> str:
-    """The text of an option's value, such that a file with it gives that value."""
+    """Return the text of an option's value as it can be written in a configuration file."""
     if isinstance(option.type, ValueType):
         return option.type.format(value)
     return "" if value is None else str(value)
 
 
 def default_text(option: Option[Any]) -> str:
-    """The text of an option's default; empty if it is unset."""
+    """Return the text of an option's default; empty if it is unset."""
     return option.default if isinstance(option.default, str) else value_text(option, option.default)
 
 
 def reference_rst(options: Iterable[Option[Any]]) -> str:
-    """The reference in reStructuredText: one section of the page for each section of the file, sorted by name."""
+    """Return the reference in reStructuredText, with a section for each section of the file, sorted by name."""
     lines: list[str] = []
     for section, members in _sorted_sections(options):
         title = f"[{section}]" if section else "Only on the command line"
@@ -40,10 +40,10 @@ def reference_rst(options: Iterable[Option[Any]]) -> str:
 
 
 def sample_conf(options: Iterable[Option[Any]]) -> str:
-    """A configuration file that sets nothing: every option with its manual and its default, as comments."""
+    """Return a sample configuration file: every option with its help and its default, as comments."""
     lines = [
-        "# Everything that can be set, with its default. Remove the # before an option to change it.",
-        "# A literal % in a value is written %%.",
+        "# All options with their defaults. Remove the # before an option to change it.",
+        "# Write a literal % in a value as %%.",
     ]
     for section, members in _sorted_sections(option for option in options if option.section):
         lines += ["", f"[{section}]"]
@@ -65,7 +65,7 @@ def _facts_rst(option: Option[Any]) -> Iterator[str]:
     yield f":accepts: {_escape_rst(option.type.accepts)}"
     yield f":default: ``{default}``" if default else ":default: nothing"
     if option.at_start:
-        yield ":a change counts: from the next start"
+        yield ":takes effect: at the next start"
     if option.flags:
         yield ":command line: " + ", ".join(f"``{flag}``" for flag in option.flags)
     if option.env:
@@ -87,13 +87,13 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _escape_rst(text: str) -> str:
-    """Text in which nothing is markup."""
+    """Escape text so that nothing in it is markup."""
     return "".join(f"\\{char}" if char in "\\*`|_<>" else char for char in text)
 
 
 def _indented(texts: Iterable[str], indent: str) -> Iterator[str]:
     for text in texts:
-        # A list item's or field's further lines have to be deeper than its first.
+        # The continuation lines of a list item or field must be indented more than its first line.
         further = indent + "    " if text.startswith(":") else indent
         yield from textwrap.wrap(
             text,

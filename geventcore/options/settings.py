@@ -1,17 +1,17 @@
-"""Values: what the command line, the environment, the configuration files and the defaults add up to.
+"""Settings: the values from the command line, the environment, the configuration files and the defaults.
 
-`load_settings` reads the sources once. A value is parsed when it is first asked for, because which options exist is
-known only after some of them were read: ``[server] plugins`` names the plugins, and those bring their own. So settings
-answer for every `Option` object, whether they were told of it or not; `LoadedSettings.check` looks at all of those that
-they were told of.
+`load_settings` reads the sources once. A value is parsed at its first use, because some values decide which options
+exist: ``[server] plugins`` names the plugins, and plugins add options. So settings return the value of any `Option`
+object. `LoadedSettings.check` validates those in `LoadedSettings.options`.
 
-Settings never change. `LoadedSettings.reload` reads the same sources again and returns new ones, or raises and leaves
-the old ones in use.
+Settings never change. `LoadedSettings.reload` reads the same sources again and returns new settings, or raises and
+leaves the old ones in use.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,34 +20,34 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from geventcore.errors import ConfigError
-from geventcore.options.common import REPOSITORY, WEB_CONFIG
 from geventcore.options.option import Option
 from geventcore.options.optionset import OptionSet
+from geventcore.options.server import REPOSITORY, WEB_CONFIG
 from geventcore.options.sources import ConfigFiles, SectionView, quoted
 from geventcore.options.types import ValueType
 from geventcore.options.unknown_keys import unknown_key_warnings
 
 T = TypeVar("T")
 
-#: What is read if nobody names another file.
+#: The default configuration file.
 DEFAULT_CONFIG_FILE = Path("/etc/bcfg2.conf")
-#: What `LoadedSettings.source_of` says of the command line.
+#: The name of the command line in `LoadedSettings.source_of`.
 COMMAND_LINE = "command line"
-#: The environment variable that names another file.
+#: The environment variable that names another configuration file.
 CONFIG_FILE_ENV = "BCFG2_CONFIG_FILE"
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where values come from, apart from the defaults.
+    """The sources of values, apart from the defaults.
 
     Attributes:
-        config_file: the main file; `None` for none at all.
-        config_file_is_required: whether it is an error if the main file does not exist.
-        supplements: options that name further files, read after the main one and in this order.
+        config_file: main file; `None` for none.
+        config_file_is_required: whether a missing main file is an error.
+        supplements: options that name additional files, read after the main one in this order.
         command_line, environment: texts of values.
-        directory: where relative paths start. It stays the same when the server moves to another directory.
-        overrides: values that are above everything else.
+        directory: base of relative paths. It stays the same when the server changes its working directory.
+        overrides: values that take precedence over all sources.
     """
 
     config_file: Path | None = None
@@ -61,12 +61,12 @@ class Sources:
 
 @dataclass(frozen=True)
 class _Found:
-    """The source that gives a value, found without a look at the value itself.
+    """The source of a value, found without reading the value.
 
     Attributes:
-        source: what messages call it.
-        label: what messages put before the value.
-        text: reads the text of the value; `ConfigError` if it refers to what does not exist.
+        source: the source's name in messages.
+        label: text before the value in messages.
+        text: reads the text of the value; raises `ConfigError` for a reference to a missing key.
     """
 
     source: str
@@ -75,10 +75,10 @@ class _Found:
 
 
 class LoadedSettings:
-    """The `geventcore.options.Settings` of one reading of the sources.
+    """The `geventcore.options.Settings` from one reading of the sources.
 
     Attributes:
-        options: the options that these settings were told of. Whoever loads plugins adds theirs.
+        options: the options that `check` validates. The code that loads plugins adds theirs.
     """
 
     def __init__(self, sources: Sources, options: OptionSet, files: ConfigFiles, warnings: Iterable[str] = ()) -> None:
@@ -86,14 +86,18 @@ class LoadedSettings:
         self._sources = sources
         self._files = files
         self._warnings = list(warnings)
-        # Options that nobody was told of may be made for one use ("the config of the CA that this file names"); they
-        # must not be kept alive. Values of the others are looked up in every request.
+        # Code may make an option for one use (the CA that a file names); it must not be kept alive. The values of
+        # other options are looked up in every request.
         self._values: dict[Option[Any], Any] = {}
         self._values_of_others: WeakKeyDictionary[Option[Any], Any] = WeakKeyDictionary()
 
     @classmethod
     def read(cls, sources: Sources, options: OptionSet) -> LoadedSettings:
-        """Settings from sources as they are now; `ConfigError` if a file cannot be read."""
+        """Read the sources.
+
+        Raises:
+            ConfigError: a file cannot be read.
+        """
         files = ConfigFiles()
         warnings = []
         if sources.config_file is not None:
@@ -101,9 +105,9 @@ class LoadedSettings:
                 files.read(sources.config_file)
             except FileNotFoundError:
                 if sources.config_file_is_required:
-                    raise ConfigError(f"{sources.config_file}: there is no such configuration file") from None
+                    raise ConfigError(f"{sources.config_file}: the configuration file does not exist") from None
         for option in sources.supplements:
-            # Each file may name the next, so its name is looked up in what was read until now.
+            # Each file may name the next one, so the name is looked up in the files read so far.
             so_far = cls(sources, options, files)
             if so_far[option] in files.paths:
                 continue
@@ -116,9 +120,10 @@ class LoadedSettings:
         return cls(sources, options, files, warnings)
 
     def __getitem__(self, option: Option[T]) -> T:
-        """The value of an option: command line, else environment, else file, else default.
+        """Return the value of an option: from the command line, else environment, else file, else default.
 
-        Raises `ConfigError` if its text is not what the option accepts.
+        Raises:
+            ConfigError: the option does not accept the text.
         """
         try:
             value: T = self._values[option]
@@ -154,7 +159,7 @@ class LoadedSettings:
             flag = max(option.flags, key=len, default=option.label)
             return _Found(COMMAND_LINE, f"{flag} ", lambda: given[option])
         variable = option.env
-        # An empty variable is how shells and service managers unset one.
+        # Shells and service managers unset a variable by making it empty.
         if variable and self._sources.environment.get(variable):
             return _Found(f"environment variable {variable}", "", lambda: self._sources.environment[variable])
         for section, key in option.places:
@@ -165,7 +170,7 @@ class LoadedSettings:
         return None
 
     def _expand(self, option: Option[Any], text: str) -> str:
-        """Replace ``<repository>`` in paths and in whatever has it in its default; make paths absolute."""
+        """Replace ``<repository>`` in paths and in options with this default, and make paths absolute."""
         is_path = isinstance(option.type, ValueType) and option.type.is_path
         if option is not REPOSITORY and "<repository>" in text and (is_path or "<repository>" in str(option.default)):
             text = text.replace("<repository>", str(self[REPOSITORY]))
@@ -174,26 +179,38 @@ class LoadedSettings:
         return text
 
     def section(self, name: str) -> SectionView:
-        """All keys of a section of the configuration files, with the texts of their values.
+        """Return the keys of a section of the configuration files, with the texts of their values.
 
-        Keys are listed as they are spelled and found in any case. No section is an empty one.
+        Keys are listed as they are spelled and found in any case. A missing section is empty.
         """
         return self._files.section(name)
 
     def source_of(self, option: Option[Any]) -> str:
-        """Who gives a value: ``command line``, ``environment variable X``, ``/etc/bcfg2.conf:12`` or ``default``."""
+        """Return a value's source: ``command line``, ``environment variable X``, ``bcfg2.conf:12`` or ``default``."""
         if option in self._sources.overrides:
             return "set by the program"
         found = self._find(option)
         return found.source if found else "default"
 
+    def source_of_word(self, option: Option[Any], word: str) -> str:
+        """Return the source of a word in the value of an option; of several lines in a file, the word's own."""
+        source = self.source_of(option)
+        found = None if option in self._sources.overrides or option in self._sources.command_line else option
+        for section, key in option.places if found is not None else ():
+            location = self._files.location(section, key)
+            if location is not None and str(location) == source:
+                lines = self._files.raw(section, key).splitlines()
+                number = next((n for n, line in enumerate(lines) if word in re.split(r"[\s,]+", line)), 0)
+                return f"{location.path}:{location.line + number}"
+        return source
+
     def is_set(self, option: Option[Any]) -> bool:
-        """Whether anything but the default gives the value."""
+        """Return whether a source sets the option."""
         return option in self._sources.overrides or self._find(option) is not None
 
     @property
     def config_file(self) -> Path | None:
-        """The main configuration file, whether it exists or not; `None` if no files are looked at."""
+        """The path of the main configuration file, which may be missing; `None` if no files are read."""
         return self._sources.config_file
 
     @property
@@ -202,30 +219,30 @@ class LoadedSettings:
         return tuple(self._files.paths)
 
     def are_read_from_the_same(self, other: LoadedSettings) -> bool:
-        """Whether the texts of the files were the same when others were read."""
+        """Return whether other settings were read from files with the same contents."""
         return (self._files.paths, self._files.digests) == (other._files.paths, other._files.digests)
 
     def changed_at_start(self, start: LoadedSettings) -> list[Option[Any]]:
-        """The options whose values are others than those of the server's start, and count from the next one only."""
+        """List the options that differ from the server's start and take effect at the next start."""
         return [option for option in self.options if option.at_start and self[option] != start[option]]
 
     @property
     def warnings(self) -> list[str]:
-        """What is strange but no error: files that do not exist, keys that nothing reads.
+        """List what is suspicious but no error: files that do not exist, keys that no option reads.
 
-        Keys are judged by `options` as it is now, so this is complete once the plugins' options were added.
+        Keys are compared with `options`, so call this after the plugins' options were added.
         """
         return self._warnings + unknown_key_warnings(self._files, self.options)
 
     def errors(self, options: Iterable[Option[Any]] | None = None) -> list[ConfigError]:
-        """Everything that is wrong with the values of options; by default of all that these settings were told of."""
+        """List the errors in the values of the given options; by default of `options`."""
         wrong = []
         for option in self.options if options is None else options:
             try:
                 self[option]
             except ConfigError as err:
                 wrong.append(err)
-        # A wrong repository spoils every path below it: say it once.
+        # A wrong repository affects every path below it: report it once.
         return list({str(err): err for err in wrong}.values())
 
     def check(self, options: Iterable[Option[Any]] | None = None) -> None:
@@ -234,25 +251,25 @@ class LoadedSettings:
             raise err
 
     def reload(self) -> LoadedSettings:
-        """Settings from the same sources as they are now.
+        """Read the same sources again and return new settings. These settings stay as they are.
 
-        Raises `ConfigError` if a file cannot be read any more, or if a value of a known option is wrong; these
-        settings stay as they are.
+        Raises:
+            ConfigError: a file cannot be read, or the value of a known option is wrong.
         """
         fresh = LoadedSettings.read(self._sources, self.options)
         fresh.check([*self.options, *list(self._values_of_others)])
         return fresh
 
     def with_values(self, values: Mapping[Option[Any], Any]) -> LoadedSettings:
-        """The same settings but for some values, which are above every source, also after a `reload`."""
+        """Return a copy with values that take precedence over every source, also after a `reload`."""
         sources = replace(self._sources, overrides={**self._sources.overrides, **values})
         return LoadedSettings(sources, self.options, self._files, self._warnings)
 
 
 def wrong_value(option: Option[Any], text: str, reason: str = "") -> str:
-    """What is wrong with the text of a value: the value, what is accepted, and the type's own reason if it has one."""
+    """Describe a wrong value: its text, the accepted values, and the type's reason if there is one."""
     shown = "(hidden)" if option.secret else quoted(text)
-    # The reason may quote the value.
+    # The reason may quote the secret value.
     because = f" ({reason})" if reason and not option.secret else ""
     return f"{shown}: expected {option.type.accepts}{because}"
 
@@ -267,16 +284,18 @@ def load_settings(
 ) -> LoadedSettings:
     """Read the configuration.
 
-    Args:
-        options: those that are known already; an `OptionSet` is used as it is, and may grow.
-        config_file: the main file, if the command line names one. Otherwise ``BCFG2_CONFIG_FILE`` names it, or it is
-            `DEFAULT_CONFIG_FILE`, which alone may be missing.
-        command_line: the texts that the command line gives for options; "yes" or "no" for flags.
-        environ: the environment variables, by default those of this process.
-        supplements: the options that name further files. Files that do not exist are skipped.
+    Values are not validated, except for the names of additional files; see `LoadedSettings.check`.
 
-    Raises `ConfigError` if a file cannot be read or has no proper syntax. Values are not looked at, but for the names
-    of further files; see `LoadedSettings.check`.
+    Args:
+        options: the options known so far. An `OptionSet` is used itself, and may grow.
+        config_file: the main file from the command line. Otherwise ``BCFG2_CONFIG_FILE`` names it, else it is
+            `DEFAULT_CONFIG_FILE`, which may be missing.
+        command_line: the texts of options on the command line; "yes" or "no" for flags.
+        environ: the environment variables, by default those of this process.
+        supplements: the options that name additional files. Missing files are skipped.
+
+    Raises:
+        ConfigError: a file cannot be read, or its syntax is wrong.
     """
     environment = dict(os.environ if environ is None else environ)
     directory = Path.cwd()
@@ -294,5 +313,5 @@ def load_settings(
 
 
 def default_settings(values: Mapping[Option[Any], Any] | None = None) -> LoadedSettings:
-    """Settings without any source: the defaults, but for some values. No file and no variable is looked at."""
+    """Make settings from defaults and the given values, without reading files or the environment."""
     return LoadedSettings(Sources(overrides=dict(values or {})), OptionSet(), ConfigFiles())

@@ -1,10 +1,10 @@
-"""Configuration files: reading ``bcfg2.conf`` and the files that supplement it.
+"""The reader of ``bcfg2.conf`` and the files that supplement it.
 
-The files are INI files. Several are one: where a key is in two of them, the later file wins. Keys are the same in any
-case, sections are not. ``%`` in a value refers to another key of the same section or of ``[DEFAULT]``; a literal one is
-written ``%%``. Values are looked up, and references in them resolved, only when they are asked for.
+The files are INI files and are merged: if two files have the same key, the later one wins. Case matters in section
+names, but not in keys. ``%(key)s`` in a value refers to another key of the same section or of ``[DEFAULT]``; a literal
+``%`` is written ``%%``. References are resolved only when a value is read.
 
-Beside the values, a `ConfigFiles` knows file and line of every key, so that each message can say where to look.
+`ConfigFiles` also knows file and line of every key, so that messages can name the place.
 """
 
 from __future__ import annotations
@@ -12,21 +12,26 @@ from __future__ import annotations
 import configparser
 import hashlib
 import io
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from geventcore.errors import ConfigError
+from geventcore.regular_files import read_file
+
+#: The largest accepted file. Sites' files have some KB; without a limit, a wrong path could fill the memory.
+MAX_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
 class Location:
-    """Where a key stands.
+    """The place of a key.
 
     Attributes:
         path: the file.
         line: the line, counted from 1.
-        spelled: the key with its capitals.
+        spelled: the key as it is spelled in the file.
     """
 
     path: Path
@@ -45,10 +50,10 @@ class _LocatedKey(str):
 
 
 class _LocatingParser(configparser.ConfigParser):
-    """A parser whose keys are `_LocatedKey`: it transforms each key while it reads the key's line."""
+    """A parser that turns each key into a `_LocatedKey` while it reads the key's line."""
 
     def __init__(self) -> None:
-        # No section has this name, so [DEFAULT] is read like any other here.
+        # No section has this name, so [DEFAULT] is read like any other section.
         super().__init__(interpolation=None, default_section="\0")
         self._line = 0
 
@@ -65,7 +70,7 @@ class _LocatingParser(configparser.ConfigParser):
         return key
 
     def locations(self, path: Path) -> Iterator[tuple[str, Location]]:
-        """Section and location of each key of the text."""
+        """Return the location of each key of the text, by section."""
         for section in self.sections():
             for key in self.options(section):
                 assert isinstance(key, _LocatedKey)
@@ -75,11 +80,10 @@ class _LocatingParser(configparser.ConfigParser):
 class SectionView(Mapping[str, str]):
     """The keys of one section as they are spelled, with their values.
 
-    A key is found in any case: ``view["Site"]``, ``view["site"]`` and ``view["SITE"]`` are the value of the line
-    ``Site = …``. So a passphrase is found by the name that stands in the file, and also by the lower-case name that
-    is the only one for programs that read the file without regard to case.
+    Keys are found in any case: ``view["Site"]``, ``view["site"]`` and ``view["SITE"]`` return the value of the line
+    ``Site = …``. So a passphrase is found by its name in the file, and by the lower-case name that other programs use.
 
-    Looking at a value raises `ConfigError` if its ``%`` is wrong.
+    Reading a value raises `ConfigError` if its ``%`` is wrong.
     """
 
     def __init__(self, files: ConfigFiles, name: str) -> None:
@@ -100,11 +104,11 @@ class SectionView(Mapping[str, str]):
 
 
 class ConfigFiles:
-    """The contents of configuration files, merged.
+    """The merged contents of configuration files.
 
     Attributes:
-        paths: the files that were read, in this order.
-        digests: a hash of the text of each.
+        paths: the files, in the order of reading.
+        digests: hashes of their texts.
     """
 
     def __init__(self) -> None:
@@ -116,7 +120,9 @@ class ConfigFiles:
     def read(self, path: Path) -> None:
         """Merge another file over those read so far.
 
-        Raises `FileNotFoundError` if there is none, and `ConfigError` if it cannot be read or is no INI file.
+        Raises:
+            FileNotFoundError: the file does not exist.
+            ConfigError: the file cannot be read or is not an INI file.
         """
         text = _read_text(path)
         one = _LocatingParser()
@@ -131,9 +137,10 @@ class ConfigFiles:
         self.digests.append(hashlib.sha256(text.encode()).digest())
 
     def get(self, section: str, key: str, *, secret: bool = False) -> str:
-        """The text of a value that has a `location`.
+        """Return the text of a value that has a `location`.
 
-        Raises `ConfigError` if a ``%`` in it makes no sense; `secret` keeps the value out of that text.
+        Raises:
+            ConfigError: a ``%`` in the value is wrong. `secret` keeps the value out of the error's text.
         """
         try:
             return self._values.get(section, key)
@@ -141,45 +148,52 @@ class ConfigFiles:
             where = f"{self.location(section, key)}: [{section}] {key}"
             if not secret:
                 where += f" = {quoted(self.raw(section, key))}"
-            raise ConfigError(f"{where}: {_percent_reason(err, secret)}; a literal % is written %%") from err
+            raise ConfigError(f"{where}: {_percent_reason(err, secret)}; write a literal % as %%") from err
 
     def raw(self, section: str, key: str) -> str:
-        """The text of a value that has a `location`, with every ``%`` as it is."""
+        """Return the text of a value that has a `location`, without resolving ``%``."""
         return self._values.get(section, key, raw=True)
 
     def location(self, section: str, key: str) -> Location | None:
-        """Where a value stands, be it in ``[DEFAULT]``; `None` if it is in no file."""
+        """Return the place of a value, which may be in ``[DEFAULT]``; `None` if it is in no file."""
         if section not in self._values:
             return None
         found = self._locations.get((section, key))
         return found or self._locations.get((self._values.default_section, key))
 
     def sections(self) -> list[str]:
-        """The sections of all files, ``[DEFAULT]`` not among them."""
+        """Return the sections of all files, without ``[DEFAULT]``."""
         return self._values.sections()
 
     def spelled_keys(self, section: str) -> dict[str, str]:
-        """Key in lower case -> as it is spelled, of a section itself, without ``[DEFAULT]``; in their order."""
+        """Return lower-case key -> key as it is spelled, of a section without ``[DEFAULT]``, in their order."""
         return {key: found.spelled for (of, key), found in self._locations.items() if of == section}
 
     def section(self, name: str) -> SectionView:
-        """A section's own keys and values; empty if there is no such section."""
+        """Return a section's own keys and values; empty for a missing section."""
         return SectionView(self, name)
 
 
 def quoted(text: str) -> str:
-    """A value as it is shown in a message: on one line, and not longer than that."""
+    """Quote a value for a message, shortened to one line."""
     shown = repr(text)
     return shown if len(shown) <= 80 else f"{shown[:77]}…{shown[0]}"
 
 
 def _read_text(path: Path) -> str:
+    # The usual name for no file, which is not a regular one.
+    if path == Path(os.devnull):
+        return ""
     try:
-        data = path.read_bytes()
+        data = read_file(path, MAX_BYTES)
     except FileNotFoundError:
         raise
     except OSError as err:
         raise ConfigError(f"{path}: cannot be read: {err.strerror}") from err
+    if b"\0" in data:
+        # No text has one, and a section of this name would be taken for [DEFAULT].
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
+        raise ConfigError(f"{path}:{line}: byte 0x00 is not text")
     try:
         # Some editors start a file with a byte order mark.
         return data.decode("utf-8-sig")
@@ -190,11 +204,11 @@ def _read_text(path: Path) -> str:
 
 def _syntax_message(path: Path, err: configparser.Error) -> str:
     if isinstance(err, configparser.DuplicateSectionError):
-        return f"{path}:{err.lineno}: section [{err.section}] is there a second time; join the two"
+        return f"{path}:{err.lineno}: section [{err.section}] exists twice; merge the two"
     if isinstance(err, configparser.DuplicateOptionError):
-        return f"{path}:{err.lineno}: [{err.section}] {err.option} is set a second time; remove one of the two"
+        return f"{path}:{err.lineno}: [{err.section}] {err.option} is set twice; remove one of the two"
     if isinstance(err, configparser.MissingSectionHeaderError):
-        return f"{path}:{err.lineno}: expected a [section] before anything else"
+        return f"{path}:{err.lineno}: expected a [section] before the first key"
     if isinstance(err, configparser.ParsingError) and err.errors:
         return f"{path}:{err.errors[0][0]}: expected [section] or key = value"
     return f"{path}: {' '.join(str(err).split())}"
@@ -202,7 +216,7 @@ def _syntax_message(path: Path, err: configparser.Error) -> str:
 
 def _percent_reason(err: configparser.InterpolationError, secret: bool) -> str:
     if isinstance(err, configparser.InterpolationMissingOptionError) and not secret:
-        return f"%({err.reference})s is no key of this section"
+        return f"%({err.reference})s is not a key of this section"
     if isinstance(err, configparser.InterpolationDepthError):
-        return "it refers to itself"
-    return "a % has to be followed by % or (key)s"
+        return "the value refers to itself"
+    return "a % must be followed by % or (key)s"

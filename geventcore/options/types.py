@@ -1,11 +1,11 @@
-"""The types that options have: how the text of a value becomes a value.
+"""The types of options: each parses the text of a value.
 
-A type is an object with a text that says what it accepts, so that an error message and the manual say the same. Types
-know nothing of files, sections or where a text comes from; `ValueError` from `ValueType.parse` may add a reason to
-"expected …", and `format` gives back a text that `parse` reads as the same value.
+A type describes the values that it accepts, so error messages and the manual use the same words. Types do not know
+files, sections or the source of a text. A `ValueError` from `ValueType.parse` may add a reason to "expected …".
+`format` returns a text that `parse` reads as the same value.
 
-Whatever holds one value and may be unset is `optional`: an empty text is then `None`, so that ``password =`` in a file
-means "no password" and not the empty one.
+A single value that may be unset has an `optional` type. It parses an empty text as `None`, so ``password =`` in a file
+means "no password", and not the empty password.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ FALSE_WORDS = ("no", "false", "off", "0")
 
 
 class ValueType(Generic[T_co]):
-    """The base of the types here.
+    """The base class of types.
 
     Attributes:
-        accepts: what is accepted, to be read after "expected".
+        accepts: description of the accepted values that can follow "expected".
         is_flag: whether the command-line form takes no value.
-        metavar: the value's stand-in in ``--help``.
-        is_path: ``<repository>`` in a text is replaced before it is parsed, and a relative path starts where the
-            program was started.
+        metavar: placeholder of the value in ``--help``.
+        is_path: whether ``<repository>`` is replaced before parsing, and relative paths start at the working directory
+            of the program's start.
     """
 
     accepts: str = "any text"
@@ -50,19 +50,19 @@ class ValueType(Generic[T_co]):
         raise NotImplementedError
 
     def format(self, value: Any) -> str:
-        """The text of a value, for the reference and for listings."""
+        """Return the text of a value, for the reference and for listings."""
         return "" if value is None else str(value)
 
 
 class StringType(ValueType[str]):
-    """Any text, as it is."""
+    """Any text, unchanged."""
 
     def parse(self, text: str) -> str:
         return text
 
 
 class OptionalType(ValueType[T | None]):
-    """Another type, or a word that says that there is no value: by default the empty one."""
+    """Another type, or a word for "no value", by default the empty text."""
 
     def __init__(self, inner: ValueType[T], word: str = "") -> None:
         self._inner = inner
@@ -80,7 +80,7 @@ class OptionalType(ValueType[T | None]):
 
 
 class BooleanType(ValueType[bool]):
-    """Yes or no. A value in the file is one of the words; on the command line there are two flags."""
+    """Yes or no: one of several words in the file, two flags on the command line."""
 
     is_flag = True
     metavar = ""
@@ -103,7 +103,7 @@ class BooleanType(ValueType[bool]):
 
 
 class IntegerType(ValueType[int]):
-    """A whole number between two bounds, both included."""
+    """A whole number between two inclusive bounds."""
 
     metavar = "NUMBER"
 
@@ -120,7 +120,7 @@ class IntegerType(ValueType[int]):
             self.accepts = "a whole number"
 
     def parse(self, text: str) -> int:
-        # int() alone would also take 1_000 and digits of other scripts.
+        # int() alone would also accept 1_000 and digits of other scripts.
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()):
             raise ValueError
         value = int(text)
@@ -129,12 +129,12 @@ class IntegerType(ValueType[int]):
         return value
 
 
-#: The longest time that means something: a year, in seconds. Waiting far longer than that is more than a system can do.
+#: The longest accepted time, one year in seconds. System calls refuse much longer timeouts.
 LONGEST_SECONDS = 31_536_000.0
 
 
 class NumberType(ValueType[float]):
-    """A finite number between two bounds, both included. With `or_zero`, 0 is accepted, too."""
+    """A finite number between two inclusive bounds. With `or_zero`, 0 is accepted, too."""
 
     metavar = "NUMBER"
 
@@ -164,7 +164,7 @@ class NumberType(ValueType[float]):
 
 
 class TimeoutType(ValueType[float | None]):
-    """Seconds; `None` is "no limit", which an option may give another meaning."""
+    """Seconds. `None` means "no limit", unless the option gives it another meaning."""
 
     metavar = "SECONDS"
 
@@ -185,7 +185,7 @@ class TimeoutType(ValueType[float | None]):
 
 
 class SizeType(ValueType[int]):
-    """A number of bytes, with an optional unit; at least `minimum`."""
+    """A number of bytes of at least `minimum`, with an optional unit."""
 
     metavar = "SIZE"
     _units = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -228,7 +228,7 @@ class OctalType(ValueType[int]):
 
 
 class PathType(ValueType[Path]):
-    """A file or directory, which need not exist; ``~`` and ``~user`` are expanded, and the result is absolute."""
+    """An absolute path of a file or directory, which may be missing. ``~`` and ``~user`` are expanded."""
 
     accepts = "a path"
     metavar = "PATH"
@@ -239,16 +239,16 @@ class PathType(ValueType[Path]):
         if not text:
             raise ValueError
         if "\0" in text:
-            raise ValueError("it contains a null character")
+            raise ValueError("the path contains a null character")
         expanded = os.path.expanduser(text)
         if expanded.startswith("~"):
-            raise ValueError(f"the home directory of {text.partition('/')[0]} is not known")
+            raise ValueError(f"the home directory of {text.partition('/')[0]} is unknown")
         return Path(os.path.abspath(expanded))
 
 
 @dataclass(frozen=True)
 class ListType(ValueType[tuple[str, ...]]):
-    """Texts with a separator between them. Space around them and empty ones are dropped."""
+    """A list of texts with a separator. Surrounding spaces and empty items are dropped."""
 
     separator: str
     accepts: str
@@ -262,7 +262,7 @@ class ListType(ValueType[tuple[str, ...]]):
 
 
 class ChoiceType(ValueType[str]):
-    """One of some words, in any case. A synonym is accepted too, and stands for one of the words."""
+    """One of several words, in any case. A synonym stands for one of the words."""
 
     def __init__(self, names: tuple[str, ...], synonyms: Mapping[str, str]) -> None:
         self.names = names
@@ -279,7 +279,7 @@ class ChoiceType(ValueType[str]):
 
 
 class NameType(ValueType[str]):
-    """A name that a table decides about later. Plain names are lower case; dotted ones stay as they are."""
+    """A name that a table resolves later. Plain names become lower case; dotted names stay unchanged."""
 
     accepts = "a name"
     metavar = "NAME"
@@ -294,7 +294,7 @@ class NameType(ValueType[str]):
 
 
 class EncodingType(ValueType[str]):
-    """The name of an encoding that Python has."""
+    """The name of a text encoding of Python."""
 
     accepts = "the name of a text encoding, such as UTF-8"
     metavar = "ENCODING"
@@ -302,7 +302,7 @@ class EncodingType(ValueType[str]):
     def parse(self, text: str) -> str:
         name = text.strip()
         try:
-            # Encoding finds out more than a look-up: Python also has codecs that have nothing to do with text.
+            # Encode instead of looking the codec up: Python also has codecs that are not for text.
             "".encode(name or "?")
         except LookupError:
             raise ValueError from None
@@ -310,9 +310,9 @@ class EncodingType(ValueType[str]):
 
 
 class RegexesType(ValueType[tuple[re.Pattern[str], ...]]):
-    """Regular expressions with white space between them; each has to match a whole text."""
+    """Regular expressions separated by white space. Each must match a whole text."""
 
-    accepts = "regular expressions with white space between them"
+    accepts = "regular expressions separated by white space"
     metavar = "REGEXES"
 
     def parse(self, text: str) -> tuple[re.Pattern[str], ...]:
@@ -324,7 +324,7 @@ class RegexesType(ValueType[tuple[re.Pattern[str], ...]]):
             re.compile(source)
         except re.error as err:
             raise ValueError(f"{source}: {err}") from None
-        # Flags for the whole expression have to stay in front of it.
+        # Global flags must stay at the beginning of the expression.
         flags = re.match(r"\(\?[aiLmsux]+\)", source)
         start = flags.end() if flags else 0
         return re.compile(rf"{source[:start]}\A(?:{source[start:]})\Z")
@@ -339,7 +339,7 @@ class RegexesType(ValueType[tuple[re.Pattern[str], ...]]):
 
 
 class LiteralDictType(ValueType[dict[str, Any]]):
-    """A Python dictionary of literals, with texts as keys."""
+    """A Python dictionary of literals with strings as keys."""
 
     accepts = "a dictionary such as {'sslmode': 'require', 'connect_timeout': 10}"
     metavar = "DICT"
@@ -383,12 +383,12 @@ def _gid(name: str) -> int:
 
 @dataclass(frozen=True)
 class ServerURL:
-    """Where a server is found, or where it listens.
+    """The URL of a server.
 
     Attributes:
         scheme: ``https``, or ``http`` for a server without TLS.
-        host: a name or an address, IPv6 without brackets.
-        port: 1 to 65535; 0 asks the system for a free one.
+        host: name or address, IPv6 without brackets.
+        port: 1 to 65535, or 0 for a free port chosen by the system.
     """
 
     scheme: str
@@ -400,12 +400,12 @@ class ServerURL:
         return f"{self.scheme}://{host}:{self.port}"
 
 
-#: The port that Bcfg2 clients and servers use unless told otherwise.
+#: The default port of Bcfg2 clients and servers.
 DEFAULT_PORT = 6789
 
 
 class URLType(ValueType[ServerURL]):
-    """The URL of a server. A path is allowed and means nothing; without a port it is `DEFAULT_PORT`."""
+    """The URL of a server. A path is ignored; the default port is `DEFAULT_PORT`."""
 
     accepts = "a URL such as https://bcfg2.example.com:6789"
     metavar = "URL"
@@ -416,9 +416,9 @@ class URLType(ValueType[ServerURL]):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError
         if parts.username is not None:
-            raise ValueError("a user or password does not belong here")
+            raise ValueError("the URL must not contain a user or password")
         if re.search(r"\s", text):
-            raise ValueError("it contains white space")
+            raise ValueError("the URL contains white space")
         try:
             port = parts.port
         except ValueError:
@@ -427,57 +427,57 @@ class URLType(ValueType[ServerURL]):
 
 
 def optional(inner: ValueType[T]) -> ValueType[T | None]:
-    """A type whose empty text means `None`."""
+    """Make a type that parses an empty text as `None`."""
     return OptionalType(inner)
 
 
 def automatic(inner: ValueType[T]) -> ValueType[T | None]:
-    """A type for which ``auto`` means `None`: whoever reads it finds the value."""
+    """Make a type that parses ``auto`` as `None`: the code that reads the option chooses the value."""
     return OptionalType(inner, "auto")
 
 
 def integer(minimum: int | None = None, maximum: int | None = None) -> ValueType[int]:
-    """Whole numbers between two bounds, both included."""
+    """Make a type for whole numbers between two inclusive bounds."""
     return IntegerType(minimum, maximum)
 
 
 def number(minimum: float | None = None, maximum: float | None = None, *, or_zero: bool = False) -> ValueType[float]:
-    """Numbers between two bounds, both included; with `or_zero` 0, too."""
+    """Make a type for numbers between two inclusive bounds; with `or_zero`, 0 is accepted, too."""
     return NumberType(minimum, maximum, or_zero=or_zero)
 
 
 def seconds(minimum: float = 0.0, *, or_zero: bool = False) -> ValueType[float]:
-    """Numbers of seconds, at least `minimum` and at most a year; with `or_zero` 0, too."""
+    """Make a type for seconds from `minimum` to a year; with `or_zero`, 0 is accepted, too."""
     return NumberType(minimum, LONGEST_SECONDS, or_zero=or_zero)
 
 
 def timeout(minimum: float = 0.0, meaning_of_zero: str = "no limit") -> ValueType[float | None]:
-    """Seconds, at least `minimum`, or 0 or less for `None`."""
+    """Make a type for seconds of at least `minimum`; 0 or less is parsed as `None`."""
     return TimeoutType(minimum, meaning_of_zero)
 
 
 def size(minimum: int = 0) -> ValueType[int]:
-    """Numbers of bytes, at least `minimum`."""
+    """Make a type for numbers of bytes of at least `minimum`."""
     return SizeType(minimum)
 
 
 def choice(*names: str, synonyms: Mapping[str, str] | None = None) -> ValueType[str]:
-    """One of some words, whatever their case; the value is the word as it is spelled in `names`.
+    """Make a type for one of several words, in any case. The value is the word as it is spelled in `names`.
 
-    `synonyms` maps further accepted words to those they stand for.
+    `synonyms` maps additional words to the words that they stand for.
     """
     return ChoiceType(names, synonyms or {})
 
 
 def name(synonyms: Mapping[str, str] | None = None) -> ValueType[str]:
-    """A name that a table decides about later; `synonyms` maps names (``""`` too) to those they stand for."""
+    """Make a type for names that a table resolves later. `synonyms` maps names, also ``""``, to other names."""
     return NameType(synonyms or {})
 
 
 STRING: ValueType[str] = StringType()
 OPTIONAL_STRING: ValueType[str | None] = optional(STRING)
 BOOLEAN: ValueType[bool] = BooleanType()
-#: Yes or no, with ``enabled`` and ``disabled`` as further words.
+#: Yes or no, also written ``enabled`` and ``disabled``.
 SWITCH: ValueType[bool] = BooleanType(also_true=("enabled",), also_false=("disabled",))
 INTEGER: ValueType[int] = integer()
 OPTIONAL_INTEGER: ValueType[int | None] = optional(INTEGER)
@@ -487,8 +487,8 @@ SIZE: ValueType[int] = SizeType()
 OCTAL: ValueType[int] = OctalType()
 PATH: ValueType[Path] = PathType()
 OPTIONAL_PATH: ValueType[Path | None] = optional(PATH)
-COMMA_LIST: ValueType[tuple[str, ...]] = ListType(",", "a list with commas between its items")
-COLON_LIST: ValueType[tuple[str, ...]] = ListType(":", "a list with colons between its items")
+COMMA_LIST: ValueType[tuple[str, ...]] = ListType(",", "a list separated by commas")
+COLON_LIST: ValueType[tuple[str, ...]] = ListType(":", "a list separated by colons")
 ANCHORED_REGEXES: ValueType[tuple[re.Pattern[str], ...]] = RegexesType()
 LITERAL_DICT: ValueType[dict[str, Any]] = LiteralDictType()
 USER: ValueType[int] = AccountType("user", _uid)

@@ -1,7 +1,7 @@
-"""What in a configuration file is read by nothing: most often a slip of the pen.
+"""Warnings of keys in a configuration file that no option reads, most of them typing errors.
 
-These are no errors, because the file may be shared with programs that are not known here. Only sections of known
-options are looked at; other sections are somebody else's, unless their name is nearly that of a known one.
+Unknown keys are not errors, because other programs may share the file. Only sections of known options are checked.
+Other sections belong to other programs, unless their name is similar to a known one.
 """
 
 from __future__ import annotations
@@ -14,19 +14,29 @@ from geventcore.options.bcfg2_keys import BCFG2_KEYS, FREE_SECTIONS, is_free
 from geventcore.options.optionset import OptionSet
 from geventcore.options.sources import ConfigFiles
 
-#: How alike two sections have to be (1 is equal), so that one may be meant by the other.
+#: The similarity above which an unknown section is taken for a misspelled known one; 1 is equal.
 SECTION_LIKENESS = 0.85
+
+#: Keys of parts of this program that not every command loads: section -> keys, in lower case.
+KEYS_OF_PARTS: dict[str, tuple[str, ...]] = {
+    "communication": ("crl", "second_certificate", "second_key"),
+    "reporting": ("keep_days", "redis_password", "spool_limit"),
+    "server": (
+        *("drain_timeout", "gzip_level", "handshake_timeout", "idle_timeout", "max_body", "missing_plugins"),
+        *("proxy_protocol", "request_timeout", "upload_memory"),
+    ),
+}
 
 
 def unknown_key_warnings(files: ConfigFiles, options: OptionSet) -> list[str]:
-    """One line for each thing in the files that is probably meant to be read and is not; with file and line."""
+    """List probable typing errors in the files, one line each, with file and line."""
     known = options.keys_by_section()
     warnings: list[str] = []
     for section in files.sections():
         if is_free(section):
             continue
         if section in known:
-            keys = known[section].union(BCFG2_KEYS.get(section, ()))
+            keys = known[section].union(BCFG2_KEYS.get(section, ()), KEYS_OF_PARTS.get(section, ()))
             warnings += _unknown_keys(files, section, keys)
             warnings += _indented_keys(files, section, keys)
         else:
@@ -38,11 +48,11 @@ def _unknown_keys(files: ConfigFiles, section: str, keys: Collection[str]) -> It
     for key, spelled in files.spelled_keys(section).items():
         if key not in keys:
             hint = _did_you_mean(difflib.get_close_matches(key, sorted(keys), n=1))
-            yield f"{files.location(section, key)}: [{section}] {spelled} is no known option{hint}"
+            yield f"{files.location(section, key)}: unknown option [{section}] {spelled}{hint}"
 
 
 def _indented_keys(files: ConfigFiles, section: str, keys: Collection[str]) -> Iterator[str]:
-    """An indented line belongs to the value of the key before it, also if it looks like another key."""
+    """Warn of indented lines that look like keys: they belong to the value of the key before them."""
     for key in files.spelled_keys(section):
         for line in files.raw(section, key).splitlines()[1:]:
             match = re.match(r"([\w-]+)\s*[=:]", line)
@@ -59,7 +69,7 @@ def _unknown_section(files: ConfigFiles, section: str, known: Collection[str]) -
     locations = (files.location(section, key) for key in files.spelled_keys(section))
     where = next((f"{location}: " for location in locations), "")
     if close:
-        yield f"{where}[{section}] is no known section{_did_you_mean([f'[{name}]' for name in close])}"
+        yield f"{where}unknown section [{section}]{_did_you_mean([f'[{name}]' for name in close])}"
 
 
 def _did_you_mean(names: list[str]) -> str:

@@ -1,1 +1,1 @@
-"""The contract of plugins: what they are, what they are given, and what they are asked."""
+"""The contract of plugins: base class, interfaces, and the context that a plugin gets."""

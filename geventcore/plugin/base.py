@@ -21,17 +21,17 @@ class Plugin:
     """One plugin, instantiated once per server.
 
     Class attributes:
-        name: what it is called in ``[server] plugins``; the class name unless set.
+        name: its name in ``[server] plugins``; by default the class name.
         options: the options that it reads; they appear in the reference and in ``--help``.
         conflicts: names of plugins that are unloaded if they were loaded before this one.
-        sort_order: lower ones are asked first; equal ones in the order of their names.
-        creates_directory: whether its directory in the repository is made if it is missing.
-        experimental, deprecated: said in the log when it is loaded.
-        remote_methods: names of methods that can be called over XML-RPC as ``<name>.<method>``, without a caller's
-            address; values that XML-RPC can carry go in and out.
-        child_remote_methods: those that a parent process passes on to its children.
-        needs_one_process: whether it keeps what it learns from clients in memory only, where other processes of the
-            server would not see it. There is one process then, unless the site says how many it wants.
+        sort_order: plugins are called in this order, lowest first; equal ones in the order of their names.
+        creates_directory: true if its directory in the repository is created when it is missing.
+        experimental, deprecated: true to log a warning when it is loaded.
+        remote_methods: names of methods that can be called over XML-RPC as ``<name>.<method>``. They do not get the
+            caller's address; arguments and results are values that XML-RPC supports.
+        broadcast_methods: remote methods that run in all processes of the server when a client calls one process.
+        needs_one_process: true if it stores data from clients in memory only, which other processes of the server
+            would not see. The server then runs in one process, unless ``[gevent] workers`` has a number.
     """
 
     name: ClassVar[str]
@@ -43,7 +43,7 @@ class Plugin:
     deprecated: ClassVar[bool] = False
     needs_one_process: ClassVar[bool] = False
     remote_methods: ClassVar[tuple[str, ...]] = ("toggle_debug", "set_debug")
-    child_remote_methods: ClassVar[tuple[str, ...]] = ("toggle_debug", "set_debug")
+    broadcast_methods: ClassVar[tuple[str, ...]] = ("toggle_debug", "set_debug")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -51,17 +51,17 @@ class Plugin:
             cls.name = cls.__name__
 
     def __init__(self, context: PluginContext) -> None:
-        """Load what is needed and add file monitors. `PluginInitError` stops the server's start."""
+        """Load files and add file monitors. `PluginInitError` stops the server's start."""
         self.context = context
         self.debug = False
         self.running = True
         self.log: logging.Logger = logging.getLogger(f"geventcore.plugins.{self.name}")
-        if self.creates_directory and not self.directory.is_dir():
+        if self.creates_directory and not context.read_only and not self.directory.is_dir():
             try:
                 self.directory.mkdir(parents=True, exist_ok=True)
             except OSError as err:
-                raise PluginInitError(f"{self.directory} does not exist and cannot be made: {err.strerror}") from err
-            self.log.warning("%s: %s did not exist; created", self.name, self.directory)
+                raise PluginInitError(f"cannot create the directory {self.directory}: {err.strerror}") from err
+            self.log.warning("%s: created the missing directory %s", self.name, self.directory)
 
     @property
     def directory(self) -> Path:
@@ -69,22 +69,22 @@ class Plugin:
         return self.context.repository / self.name
 
     def shutdown(self) -> None:
-        """Stop threads and store what is not stored; called once when the server ends, also after a failed start."""
+        """Stop threads and store unsaved data; called once when the server stops, also after a failed start."""
         self.running = False
 
     def debug_log(self, message: str, *args: object) -> None:
-        """Log a message that shows, whatever the log level, while this plugin's debug switch is on."""
+        """Log a message; if this plugin's debug switch is on, it is visible at every log level."""
         self.log.log(logging.ERROR if self.debug else logging.DEBUG, message, *args)
 
     def set_debug(self, debug: bool) -> bool:
-        """Switch this plugin's debug messages on or off; returns what was given."""
+        """Switch this plugin's debug messages on or off; return `debug`."""
         self.debug = debug
         return debug
 
     def toggle_debug(self) -> bool:
-        """Turn this plugin's debug switch; returns the new position."""
+        """Switch this plugin's debug messages on if they are off, else off; return the new state."""
         return self.set_debug(not self.debug)
 
     def remote_interface(self) -> Mapping[str, Any]:
-        """Method name -> bound method, for every name in `remote_methods`."""
+        """Return method name -> bound method, for every name in `remote_methods`."""
         return {method: getattr(self, method) for method in self.remote_methods}

@@ -1,4 +1,4 @@
-"""What is known about one client: its groups, bundles and the data that connectors add.
+"""Client metadata: a client's groups and bundles, and the data that connectors add.
 
 The public names of `ClientMetadata` and `MetadataQuery` are Bcfg2's, because the templates of a site use them.
 """
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class MetadataGroup:
-    """A group as it is declared.
+    """The declaration of a group.
 
-    Two groups are equal if their names are; a set of groups holds each name once.
+    Two groups are equal if their names are equal, so a set of groups has each name once.
     """
 
     name: str
@@ -37,7 +37,7 @@ class MetadataGroup:
 
 @dataclass
 class MetadataQuery:
-    """Questions about all clients, for templates: ``metadata.query``.
+    """Queries about all clients, for templates: ``metadata.query``.
 
     Attributes:
         by_name: host name -> its full metadata.
@@ -58,7 +58,9 @@ class MetadataQuery:
     @staticmethod
     def _as_list(function: str, names: Iterable[str]) -> list[str]:
         if isinstance(names, str):
-            log.warning("metadata.query.%s takes a list of names; it was given the text %r", function, names)
+            log.warning(
+                "metadata.query.%s expects a list of names, but got the text %r; using it as one name", function, names
+            )
             return [names]
         return list(names)
 
@@ -85,21 +87,21 @@ class MetadataQuery:
 
 @dataclass(eq=False, repr=False)
 class ClientMetadata:
-    """Everything known of one client.
+    """The metadata of one client.
 
-    Connector plugins add an attribute each, named like the plugin: ``metadata.Probes``, ``metadata.Properties``; their
-    names are in `connectors`. Reading one that does not exist is an `AttributeError`.
+    Each connector plugin adds an attribute with the plugin's name: ``metadata.Probes``, ``metadata.Properties``; the
+    names are in `connectors`. Reading a missing attribute raises `AttributeError`.
 
     Attributes:
         hostname: the canonical, lower-case name.
-        profile: the group that the client was given, or None.
+        profile: the client's profile group, or None.
         groups, bundles, aliases, addresses: names.
         categories: category -> the client's group in it.
         uuid, password: from the client list, or None.
         version: the version string that the client declared, or None.
         version_info: the same, comparable, or None.
-        query: questions about other clients.
-        scratch: results that were computed for this object and are good for one run, such as rendered templates.
+        query: queries about other clients.
+        scratch: results that were computed for this object and are valid for one run, such as rendered templates.
     """
 
     hostname: str
@@ -118,10 +120,10 @@ class ClientMetadata:
     scratch: dict[Any, Any] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"{self.hostname} has no metadata of the name {name!r}")
+        raise AttributeError(f"the metadata of {self.hostname} have no attribute {name!r}")
 
     def copy(self) -> ClientMetadata:
-        """A copy whose sets and dict can be changed without changing this one; connector data are shared."""
+        """Return a copy whose sets and dict can be changed independently; connector data are shared."""
         new = object.__new__(ClientMetadata)
         state = dict(self.__dict__, scratch={})
         for name in ("groups", "bundles", "aliases", "addresses", "categories", "connectors"):
@@ -130,11 +132,15 @@ class ClientMetadata:
         return new
 
     def inGroup(self, name: str) -> bool:  # noqa: N802 - the name that sites' templates use
-        """Whether the client is in the group."""
+        """Return true if the client is in the group."""
         return name in self.groups
 
+    def groups_among(self, names: frozenset[str | None]) -> frozenset[str | None]:
+        """Return those of some groups that the client is in."""
+        return names.intersection(self.groups)
+
     def group_in_category(self, category: str) -> str:
-        """The client's group in a category, or ``""``."""
+        """Return the client's group in a category, or ``""``."""
         if self.query is not None:
             for group in self.query.all_groups_in_category(category):
                 if group in self.groups:

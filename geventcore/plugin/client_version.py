@@ -1,4 +1,4 @@
-"""Versions of clients, which compare as releases do.
+"""Client versions, which are compared in the order of their releases.
 
 A version string is ``major.minor.rest``; `rest` is a number, or a number, letters and a number: ``1.4.0pre2``.
 Order: the three numbers, then ``pre`` < ``rc`` < release, then the serial (docs: reference/protocol, "Versions").
@@ -15,7 +15,7 @@ _LEVELS = {"pre": 0, "rc": 1, "final": 2}
 
 @total_ordering
 class ClientVersion:
-    """A parsed version; `ValueError` if the text is none.
+    """A parsed version; `ValueError` if the text is not a version.
 
     Compares with other versions, with version strings, with 5-tuples ``(major, minor, micro, level, serial)``, and
     with None, which is older than everything.
@@ -32,14 +32,14 @@ class ClientVersion:
 
     @classmethod
     def parse(cls, text: str | None) -> ClientVersion | None:
-        """The version of a text, or None if there is none in it."""
+        """Parse a version, or return None if the text is not one."""
         try:
             return cls(text) if text else None
         except ValueError:
             return None
 
     def as_tuple(self) -> tuple[int, int, int, str, int]:
-        """``(major, minor, micro, level, serial)``."""
+        """Return ``(major, minor, micro, level, serial)``."""
         return (self.major, self.minor, self.micro, self.level, self.serial)
 
     @staticmethod

@@ -1,8 +1,8 @@
-"""What plugins are asked: one small abstract class per role.
+"""The interfaces of plugins: one small abstract class per role.
 
-A plugin implements as many as it likes. Every hook, validator, connector and probe is asked in the order of
-``(sort_order, name)``. Unless a method says otherwise, an exception is logged with the plugin, the hook and the client,
-and the others go on.
+A plugin implements one or more of them. Hooks, validators, connectors and probes are called in the order of
+``(sort_order, name)``. An exception is logged with the plugin, the hook, the client, the file and the line. Its
+consequence depends on the interface (docs: development/plugin, "Failures").
 
 XML elements are `lxml.etree` elements. An *entry* is an element such as ``<Path name="/etc/motd"/>``; it is *abstract*
 until a generator has *bound* it, that is, has added what the client needs to install it. A *structure* is an element
@@ -14,22 +14,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
 
 from lxml import etree
 
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup, MetadataQuery
+from geventcore.plugin.specificity import Specificity
 from geventcore.tls.identity import PeerIdentity
-
-if TYPE_CHECKING:
-    from geventcore.specfiles.specificity import Specificity
-    from geventcore.specfiles.structfile import StructFile
 
 #: Binds an abstract entry in place for a client; `PluginExecutionError` if it cannot.
 Binder = Callable[[etree._Element, ClientMetadata], None]
 
 #: ``(ip, port)`` or ``(ip, port, flow info, scope)`` of the peer; the second may be a host name for local callers.
 Address = tuple[Any, ...]
+
+
+#: The key in `ClientMetadata.scratch` of the names of bundles that a client should have, beside those of its metadata.
+#: A plugin with structures may set it. Bundles that no plugin provides are treated as missing.
+REQUIRED_BUNDLES = "required bundles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +44,36 @@ class ForEveryClient:
     key: Hashable
 
 
-class Generator(ABC):
-    """Binds entries.
+class DeclaredDependencies(ABC):
+    """A plugin that says what its part in a client's configuration depends on (docs: design/render-cache).
 
-    Attributes:
-        entries: tag -> name -> binder, for entries that can be looked up. Replaced as a whole when files change.
+    It is for plugins with structures, generators, validators, and variables of templates. The part of one that does not
+    say it, or whose subclass overrides such a method, is asked for every time.
     """
 
-    entries: Mapping[str, Mapping[str, Binder]]
+    @abstractmethod
+    def dependencies(self, metadata: ClientMetadata) -> Hashable | None:
+        """Return what the plugin's part depends on, besides what is known anyway; None if that is unknown.
+
+        Known are the files of the repository and the settings, whose changes are counted
+        (`PluginContext.repository_changed`), the fields of the client's metadata, what is read of connectors' data
+        through a recording view (`geventcore.plugin.recording`), and keys that the plugin gives for entries. It is
+        called for every configuration. A part without side effects that depends on nothing else has an empty tuple.
+        """
+
+
+class Generator(ABC):
+    """A plugin that binds entries.
+
+    Attributes:
+        entries: tag -> name -> binder, for entries that can be looked up; by default none. Replace it as a whole when
+            files change.
+    """
+
+    entries: Mapping[str, Mapping[str, Binder]] = MappingProxyType({})
 
     def handles_entry(self, entry: etree._Element, metadata: ClientMetadata) -> bool:
-        """Whether `bind_entry` can bind this entry. Asked only if no generator has it in `entries`."""
+        """Return true if `bind_entry` can bind this entry. Called only if no generator has it in `entries`."""
         return False
 
     def bind_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
@@ -57,30 +81,29 @@ class Generator(ABC):
         raise NotImplementedError
 
     def binding_key(self, entry: etree._Element, metadata: ClientMetadata) -> Hashable | None:
-        """What the result of binding an entry depends on, besides the abstract entry itself; None if that is not known.
+        """Return everything that the bound entry depends on, besides the abstract entry; None if that is unknown.
 
-        Asked instead of binding, if the generator is the one that would bind: an entry that was bound for an equal key
-        is not bound again. So there is a key only if binding has no effect but on the entry, and never fails. Whatever
-        is read from files belongs into the key: an object that a change of the file replaces does. The entry is shared,
-        and not to be changed. A key that is the same for every client is best given as `ForEveryClient`: then this is
-        asked again only when something has changed.
+        It is called before binding: an entry that was bound for an equal key is taken from the cache. So return a key
+        only if binding changes nothing but the entry, and never fails. The key must include the content of files; an
+        object that a change of the file replaces is enough. The entry is shared and must not be changed. If the key is
+        the same for every client, return a `ForEveryClient`: then this is called again only after a change.
         """
         return None
 
 
 class Structure(ABC):
-    """Provides structures."""
+    """A plugin that provides structures."""
 
     @abstractmethod
     def build_structures(self, metadata: ClientMetadata) -> list[etree._Element]:
-        """The client's structures, fresh elements that the caller may change.
+        """Return the client's structures: fresh elements that the caller may change.
 
         An exception makes the client's whole configuration an error.
         """
 
 
 class MetadataSource(ABC):
-    """Knows the clients and their groups. Exactly one plugin does.
+    """The plugin that knows the clients and their groups. Exactly one plugin implements it.
 
     Methods raise `MetadataConsistencyError` about a bad or unknown client and `MetadataRuntimeError` if the source is
     not ready or cannot write.
@@ -89,98 +112,141 @@ class MetadataSource(ABC):
     @property
     @abstractmethod
     def query(self) -> MetadataQuery:
-        """Questions about all clients; `by_name` is filled in by the core."""
+        """Queries about all clients; the core sets `by_name`."""
 
     @abstractmethod
     def authenticate(self, identity: PeerIdentity | None, user: str, password: str, address: Address) -> bool:
-        """Whether the caller is who it says, and may call (docs: reference/protocol, "Who is the client").
+        """Return true if the caller is authentic (docs: reference/protocol, "Identification of the client").
 
-        `MetadataUnavailable` if that cannot be found out just now: the caller is told to come again.
+        Log the reason of a refusal at level WARNING: the core knows only that access was denied.
+
+        Raises:
+            MetadataUnavailable: the caller cannot be identified at the moment and is asked to retry.
         """
 
     @abstractmethod
     def resolve_client(self, address: Address, cleanup_cache: bool = False) -> str:
-        """The canonical name of the client that calls from an address.
+        """Return the canonical name of the client that calls from an address.
 
-        `cleanup_cache` drops what older sessions from that address left.
+        `cleanup_cache` drops older sessions of that address.
         """
 
     @abstractmethod
     def get_initial_metadata(self, client_name: str) -> ClientMetadata:
-        """A client's metadata before connectors add theirs; the caller may change it."""
+        """Return a client's metadata without the data of connectors; the caller may change it."""
 
     @abstractmethod
     def merge_additional_groups(self, metadata: ClientMetadata, groups: Iterable[str]) -> None:
-        """Add groups that a connector gave, and what follows from them."""
+        """Add the groups of a connector, and the groups and bundles that they imply."""
 
     @abstractmethod
     def merge_additional_data(self, metadata: ClientMetadata, source: str, data: Any) -> None:
-        """Add a connector's data as attribute `source`, unless there is one."""
+        """Add a connector's data as the attribute `source`, unless it exists."""
 
     @abstractmethod
     def register_dynamic_group(self, group: MetadataGroup, source: str) -> None:
-        """Declare a group that connector `source` defines; a name that is taken is kept, with a warning."""
+        """Declare a group of the connector `source`; if the name is taken, keep the old group and log a warning."""
 
     @abstractmethod
     def set_profile(self, client: str, profile: str, address: Address, require_public: bool = True) -> None:
-        """Give a client a profile, durably; creates the client if it is unknown."""
+        """Set a client's profile durably; create the client if it is unknown."""
 
     @abstractmethod
     def set_version(self, client: str, version: str) -> None:
-        """Record the version that a client declared, durably; creates the client if it is unknown."""
+        """Record a client's declared version durably; create the client if it is unknown."""
 
     @abstractmethod
     def list_clients(self) -> list[str]:
-        """Names of all clients."""
+        """Return the names of all clients."""
+
+
+class IfUnavailable(Enum):
+    """The data of a connector while its source is not available."""
+
+    FAIL = "fail"
+    NOTHING = "nothing"
+    LAST_KNOWN = "last known"
 
 
 class Connector(ABC):
-    """Adds groups and data to a client's metadata."""
+    """A plugin that adds groups and data to a client's metadata.
+
+    An exception fails the call: a configuration without these groups would be a wrong one.
+
+    Class attributes:
+        reuse_seconds: the time for which a result is used again for the same client, if its other groups, the
+            repository and the settings are the same, and the client has uploaded nothing. 0 asks every time.
+        if_unavailable: the data while the hook raises `SourceUnavailable`, `DatabaseUnavailable` or an `OSError`:
+            none, so that the call fails; no groups and an empty dictionary; or the client's last result.
+        last_known_seconds: the age up to which the last result is used. It is kept in memory, by each process.
+    """
+
+    reuse_seconds: ClassVar[float] = 5.0
+    if_unavailable: ClassVar[IfUnavailable] = IfUnavailable.FAIL
+    last_known_seconds: ClassVar[float] = 24 * 3600.0
 
     def get_additional_groups(self, metadata: ClientMetadata) -> Iterable[str | MetadataGroup]:
-        """Groups that the client is in, too; a `MetadataGroup` also declares the group."""
+        """Return more groups of the client; a `MetadataGroup` also declares the group."""
         return []
 
     def get_additional_data(self, metadata: ClientMetadata) -> Any:
-        """What becomes the attribute of the metadata that is named like the plugin."""
+        """Return the value of the metadata attribute with the plugin's name."""
         return {}
 
 
+@dataclass(frozen=True)
+class ResultLimit:
+    """The longest result of a probe.
+
+    Attributes:
+        bytes: its length in UTF-8.
+        option: the option that sets it, for messages; empty if there is none.
+    """
+
+    bytes: int
+    option: str = ""
+
+
 class Probing(ABC):
-    """Has clients run probes."""
+    """A plugin that has clients run probes."""
+
+    @property
+    def result_limit(self) -> ResultLimit | None:
+        """The longest result that is read; an upload with a longer one is refused. None reads any."""
+        return None
 
     @abstractmethod
     def get_probes(self, metadata: ClientMetadata) -> list[etree._Element]:
-        """``<probe name= source= interpreter=>script</probe>`` elements; `source` is the plugin's name."""
+        """Return ``<probe name= source= interpreter=>script</probe>`` elements; `source` is the plugin's name."""
 
     @abstractmethod
     def receive_data(self, metadata: ClientMetadata, data: Sequence[etree._Element]) -> None:
-        """Take the results: elements with `name`, `source` and text. When this returns they are stored durably.
+        """Store the results durably: elements with `name`, `source` and text.
 
         An exception becomes a fault.
         """
 
 
 class Statistics(ABC):
-    """Takes what clients report at the end of a run.
+    """A plugin that receives the reports of clients at the end of a run.
 
     Class attributes:
-        needs_good_entries: whether it looks at the entries that are as they should be: nearly the whole upload. If no
-            plugin does, their element ``Good`` is there, but nothing in it.
+        needs_good_entries: true if it reads the correct entries, which are nearly the whole upload. If no plugin does,
+            the element ``Good`` is empty, and no entry has a text.
     """
 
     needs_good_entries: ClassVar[bool] = True
 
     @abstractmethod
     def process_statistics(self, metadata: ClientMetadata, data: etree._Element) -> None:
-        """Take the root of an upload, which has a ``Statistics`` descendant. When this returns it is stored.
+        """Store an upload durably, given its root, which has a ``Statistics`` descendant.
 
-        `StatisticsNotStored` makes the call fail, so that the client sends it again, or says that it could not.
+        `StatisticsNotStored` makes the call fail, so that the client retries or reports the failure.
         """
 
 
 class Threaded(ABC):
-    """Has work of its own, in threads."""
+    """A plugin with threads of its own."""
 
     @abstractmethod
     def start_threads(self) -> None:
@@ -188,41 +254,41 @@ class Threaded(ABC):
 
 
 class PullSource(ABC):
-    """Knows the state that clients reported, for taking it over into the repository."""
+    """A plugin that provides the reported state of clients, to import it into the repository."""
 
     def get_extra(self, client: str) -> list[tuple[str, str, str | None]]:
-        """Entries found on the client that its configuration does not have: ``(tag, name, type)``."""
+        """Return the entries on the client that its configuration does not have: ``(tag, name, type)``."""
         return []
 
     @abstractmethod
     def get_current_entry(
         self, client: str, entry_tag: str, entry_name: str
     ) -> tuple[str | None, str | None, str | None, bytes | None]:
-        """``(owner, group, mode, content)`` of an entry as it is on the client."""
+        """Return ``(owner, group, mode, content)`` of an entry as it is on the client."""
 
 
 class PullTarget(ABC):
-    """Can take over state from clients into the repository."""
+    """A plugin that can import the state of clients into the repository."""
 
     @abstractmethod
     def accept_choices(self, entry: etree._Element, metadata: ClientMetadata) -> list[Specificity]:
-        """For whom the new data could be stored, most specific last."""
+        """Return the specificities under which the new data can be stored, most specific last."""
 
     @abstractmethod
     def accept_pull_data(self, specific: Specificity, new_entry: Mapping[str, Any], verbose: bool) -> None:
-        """Store the data; `PluginExecutionError` if that cannot be done."""
+        """Store the data; `PluginExecutionError` if that fails."""
 
 
 class Decision(ABC):
-    """Tells clients which entries may be installed, or must not."""
+    """A plugin that provides lists of entries which clients may install, or must not."""
 
     @abstractmethod
     def get_decisions(self, metadata: ClientMetadata, mode: str) -> list[tuple[str, str]]:
-        """``(tag, name)`` patterns for mode ``whitelist`` or ``blacklist``; shell wildcards in both."""
+        """Return ``(tag, name)`` patterns with shell wildcards; `mode` is ``whitelist`` or ``blacklist``."""
 
 
 class StructureValidator(ABC):
-    """Checks and amends a client's structures before they are bound."""
+    """A plugin that checks and amends a client's structures before they are bound."""
 
     @abstractmethod
     def validate_structures(self, metadata: ClientMetadata, structures: MutableSequence[etree._Element]) -> None:
@@ -230,57 +296,104 @@ class StructureValidator(ABC):
 
 
 class GoalValidator(ABC):
-    """Checks and amends a client's bound configuration."""
+    """A plugin that checks and amends a client's bound configuration."""
 
     @abstractmethod
     def validate_goals(self, metadata: ClientMetadata, config: etree._Element) -> None:
         """Change the configuration in place. `ValidationError` becomes a fault."""
 
     def concerns_goals(self, metadata: ClientMetadata) -> bool:
-        """Whether `validate_goals` may do anything for a client. If no plugin says so, no tree need be built."""
+        """Return true if `validate_goals` may change or reject a client's configuration.
+
+        If all plugins return false, the configuration is written without building a tree.
+        """
         return True
+
+
+#: The amendment of an entry that a validator of entries leaves as it is, for every client.
+UNCHANGED = ForEveryClient(None)
+
+
+class EntryValidator(GoalValidator):
+    """A validator of goals that amends each entry by itself, so that no tree of the configuration is needed."""
+
+    @abstractmethod
+    def amendment(self, tag: str, name: str, metadata: ClientMetadata) -> Hashable | None:
+        """Return everything that amending an entry depends on, besides the bound entry; None if that is unknown.
+
+        The rules are those of `Generator.binding_key`. `UNCHANGED` is for an entry that no client has amended.
+        """
+
+    @abstractmethod
+    def amend_entry(self, entry: etree._Element, metadata: ClientMetadata) -> None:
+        """Amend a bound entry in place, as `validate_goals` does with each."""
 
 
 class Version(ABC):
-    """Knows the revision of the repository."""
+    """A plugin that knows the revision of the repository."""
 
     @abstractmethod
     def get_revision(self) -> str:
-        """The revision; any exception means that it is not known."""
+        """Return the revision; any exception means that it is unknown."""
 
 
 class ClientRunHooks(ABC):
-    """Wants to know when clients run."""
+    """A plugin that is notified of client runs."""
 
     def start_client_run(self, metadata: ClientMetadata) -> None:
-        """A configuration is about to be built."""
+        """Handle the start of a client run, before the configuration is built."""
 
     def end_client_run(self, metadata: ClientMetadata) -> None:
-        """A configuration has been built."""
+        """Handle the end of building a configuration."""
 
     def end_statistics(self, metadata: ClientMetadata) -> None:
-        """A report has been taken."""
+        """Handle the end of a run, after the client's report is stored."""
 
 
 class ClientACLs(ABC):
-    """Decides who may call what (docs: reference/protocol, "ACLs")."""
+    """A plugin with access rules for methods (docs: reference/protocol, "ACLs")."""
 
     def check_acl_ip(self, address: Address, method: str) -> bool | None:
-        """By address: True allows, False denies, None leaves it to `check_acl_metadata`. An exception denies."""
+        """Check a call by address: True allows, False denies, None defers to `check_acl_metadata`; exceptions deny."""
         return True
 
     def check_acl_metadata(self, metadata: ClientMetadata, method: str) -> bool:
-        """By client; asked only if an address check returned None. An exception denies."""
+        """Check a call by client; called only if an address check returned None. Exceptions deny.
+
+        Callers may have chosen the client's name (docs: design/security), so a name proves nothing about a machine.
+        """
         return True
+
+    def check_acl_caller(self, address: Address, metadata: ClientMetadata, method: str) -> bool:
+        """Check a call by client and address; the server calls this one. By default as `check_acl_metadata`."""
+        return self.check_acl_metadata(metadata, method)
+
+
+class TemplateFile(Protocol):
+    """An XML file that is rendered for each client; see `geventcore.specfiles.structfile.StructFile`."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def root(self) -> etree._Element:
+        """The root as it stands in the file, includes resolved; `RepositoryError` if the file was never good."""
+
+    def match(self, metadata: ClientMetadata) -> list[etree._Element]:
+        """The elements for a client: copies in document order, conditions replaced by their contents."""
+
+    def xml_match(self, metadata: ClientMetadata) -> etree._Element:
+        """The tree for a client, the contents of conditions at the end of their parents."""
 
 
 class TemplateDataProvider(ABC):
-    """Gives templates variables."""
+    """A plugin that provides variables for templates."""
 
     def get_template_data(self, entry: etree._Element, metadata: ClientMetadata, template: str) -> Mapping[str, Any]:
-        """Variables for the template file at path `template` that makes the content of `entry`."""
+        """Return variables for the template file at path `template`, which generates the content of `entry`."""
         return {}
 
-    def get_xml_template_data(self, structfile: StructFile, metadata: ClientMetadata) -> Mapping[str, Any]:
-        """Variables for an XML file that is a template."""
+    def get_xml_template_data(self, structfile: TemplateFile, metadata: ClientMetadata) -> Mapping[str, Any]:
+        """Return variables for an XML file that is a template."""
         return {}

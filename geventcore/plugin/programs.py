@@ -1,7 +1,7 @@
-"""Running programs for plugins: cooperative, bounded in time, without a shell.
+"""Running programs for plugins: cooperative, with a timeout, without a shell.
 
-A program gets its arguments as they are, and on its standard input what it is given, or nothing. If it takes too long
-it is ended, and so is whatever it has started: that would keep its output open.
+A program gets its arguments unchanged, and the given data or nothing on its standard input. After the timeout it is
+killed together with its child processes, which would keep its output open.
 """
 
 from __future__ import annotations
@@ -15,8 +15,15 @@ from pathlib import Path
 
 from geventcore.errors import PluginExecutionError
 
-#: What a program says when it fails becomes one line of a log; more than this is cut, in characters.
+#: The limit on the error output of a failed program, in characters. It becomes one line of the log.
 MAX_MESSAGE = 500
+
+
+def positional(text: str) -> str:
+    """Return a text as an argument that no program takes for an option; `PluginExecutionError` if it would be one."""
+    if not text or text.startswith("-") or not text.isprintable():
+        raise PluginExecutionError(f"{text!r} cannot be an argument of a program")
+    return text
 
 
 def run_to_end(
@@ -26,9 +33,9 @@ def run_to_end(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a program with `data` on its standard input; `seconds` is how long it may take, None for no limit.
+    """Run a program with `data` on its standard input; `seconds` is the timeout, None for no limit.
 
-    Raises `OSError` or `ValueError` if it cannot be run, and `subprocess.TimeoutExpired`.
+    Raises `OSError` or `ValueError` if the program cannot be run, and `subprocess.TimeoutExpired`.
     """
     process = subprocess.Popen(
         command,
@@ -50,10 +57,10 @@ def run_to_end(
 
 
 def run_program(command: Sequence[str], seconds: float | None) -> bytes:
-    """What a program prints; `seconds` is how long it may take, None for as long as it likes.
+    """Run a program and return its output; `seconds` is the timeout, None for no limit.
 
-    `PluginExecutionError` names the program and says why if it cannot be run, takes too long, or ends with a status
-    that is not 0.
+    `PluginExecutionError`, with the program and the reason, if it cannot be run, exceeds the timeout, or ends with a
+    status other than 0.
     """
     program = command[0]
     try:
@@ -62,7 +69,7 @@ def run_program(command: Sequence[str], seconds: float | None) -> bytes:
         reason = err.strerror if isinstance(err, OSError) else str(err)
         raise PluginExecutionError(f"{program} cannot be run: {reason}") from err
     except subprocess.TimeoutExpired as err:
-        raise PluginExecutionError(f"{program} took longer than {seconds:g} seconds and was ended") from err
+        raise PluginExecutionError(f"{program} was killed after the timeout of {seconds:g} seconds") from err
     if done.returncode:
         said = " ".join(done.stderr.decode("utf-8", "replace").split())[:MAX_MESSAGE]
         raise PluginExecutionError(f"{program} ended with status {done.returncode}: {said or 'no message'}")

@@ -1,7 +1,7 @@
-"""What plugins have in common that ask a version-control system for the repository's revision.
+"""The common base of plugins that get the repository's revision from a version-control system.
 
-Such a plugin names the file or directory that tells a working copy of its system, and runs the system's program. The
-program gets its arguments as they are, has no terminal to ask questions on, and is ended if it takes too long.
+Such a plugin names the files or directories that mark a working copy of its system, and runs the system's program. The
+program gets its arguments unchanged, has no terminal, and is killed after a timeout.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ VCS_ROOT = Option(
     "vcs_root",
     types.PATH,
     "<repository>",
-    "The root of the working copy that the repository is in, for the plugins that ask for its revision.",
+    "The root of the working copy that contains the repository, for the version-control plugins.",
 )
-#: How long a program may run, in seconds: asking for a revision is quick, updating may need the network.
-SECONDS = 60.0
+#: The timeout of a program, in seconds. Reading a revision is quick, but updating may need the network.
+TIMEOUT_SECONDS = 60.0
 
 
 class VersionControl(Plugin, Version):
-    """Knows the revision by running a program.
+    """A plugin that gets the revision by running a program.
 
     Class attributes:
-        markers: names one of which the root of a working copy has.
+        markers: names of files; the root of a working copy has one of them.
     """
 
     options: ClassVar[tuple[Option[Any], ...]] = (VCS_ROOT,)
@@ -45,8 +45,8 @@ class VersionControl(Plugin, Version):
         super().__init__(context)
         if not any((self.root / marker).exists() for marker in self.markers):
             raise PluginInitError(
-                f"{self.root} is no working copy of {self.name}: it has no {' or '.join(self.markers)}; "
-                "see [server] vcs_root"
+                f"{self.root} is not a working copy of {self.name}: it has no {' or '.join(self.markers)}; "
+                "set [server] vcs_root"
             )
 
     @property
@@ -54,8 +54,8 @@ class VersionControl(Plugin, Version):
         """The root of the working copy."""
         return self.context.settings[VCS_ROOT]
 
-    def run(self, *command: str, seconds: float = SECONDS) -> str:
-        """What a program prints in the working copy; `PluginExecutionError` if it fails."""
+    def run(self, *command: str, seconds: float = TIMEOUT_SECONDS) -> str:
+        """Run a program in the working copy and return its output; `PluginExecutionError` if it fails."""
         try:
             done = run_to_end(
                 command, seconds, cwd=self.root, env={**os.environ, "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"}
@@ -63,14 +63,16 @@ class VersionControl(Plugin, Version):
         except OSError as err:
             raise PluginExecutionError(f"{command[0]} cannot be run: {err.strerror}") from err
         except subprocess.TimeoutExpired as err:
-            raise PluginExecutionError(f"{' '.join(command)} took more than {seconds:.0f} seconds") from err
+            raise PluginExecutionError(
+                f"{' '.join(command)} was killed after the timeout of {seconds:.0f} seconds"
+            ) from err
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().replace("\n", " | ")
             raise PluginExecutionError(f"{' '.join(command)} ended with status {done.returncode}: {said}")
         return done.stdout.decode("utf-8", "replace")
 
     def first_line(self, *command: str) -> str:
-        """The first line that a program prints; `PluginExecutionError` if it prints none."""
+        """Run a program and return the first line of its output; `PluginExecutionError` if it is empty."""
         lines = self.run(*command).splitlines()
         if not lines or not lines[0].strip():
             raise PluginExecutionError(f"{' '.join(command)} printed nothing")

@@ -1,12 +1,12 @@
-"""The plugin ACL: who may call which method, by address (``ip.xml``) and by client (``metadata.xml``).
+"""ACL: access rules for methods, by address (``ip.xml``) and by client (``metadata.xml``).
 
-The first rule that fits a call decides. A pattern for methods is compared with a method's name part by part, where dots
-separate the parts: ``*`` stands for any one part, and inside a part for any text, as in ``*_debug``.
+The first rule that matches a call decides. A method pattern is compared with a method's name part by part; dots
+separate the parts. ``*`` matches any one part, or any text inside a part, as in ``*_debug``.
 
-An ``Allow`` in ``ip.xml`` is the exception: there ``*`` counts only as a whole part. Such a rule opens methods to
-whoever has an address, so a pattern that was without effect so far must not begin to open anything.
+An ``Allow`` in ``ip.xml`` is the exception: there ``*`` matches only a whole part. Bcfg2 ignores other patterns there,
+so honouring them would open methods that are closed today.
 
-A file that cannot be used leaves the rules that it had before. If it never was good, nobody is let in by it.
+If a version of a file is invalid, the rules of the last good version stay. If there was none, all calls are denied.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from lxml import etree
 from geventcore.errors import RepositoryError
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.client_names import is_local_name
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Address, ClientACLs
 from geventcore.plugins.ip_addresses import IPAddress, is_loopback, parse_address
@@ -34,7 +35,6 @@ log = logging.getLogger(__name__)
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain"})
 _DECISIONS = {"Allow": True, "Deny": False, "Defer": None}
 
 
@@ -48,7 +48,7 @@ def _compiled(pattern: str, whole_parts_only: bool) -> re.Pattern[str]:
 
 
 def method_matches(pattern: str, method: str, whole_parts_only: bool = False) -> bool:
-    """Whether a method's name fits a pattern."""
+    """Return true if a method's name fits a pattern."""
     return _compiled(pattern, whole_parts_only).fullmatch(method) is not None
 
 
@@ -58,51 +58,63 @@ class IPRule:
 
     Attributes:
         decision: True allows, False denies, None leaves it to ``metadata.xml``.
-        method: a pattern.
-        origin: the network or address that it is for, as text if it is none; None for all.
+        method: a method pattern.
+        origin: the network that it applies to; None for all.
     """
 
     decision: bool | None
     method: str
-    origin: IPNetwork | str | None
+    origin: IPNetwork | None
 
     @classmethod
     def of_element(cls, element: etree._Element, file: Path) -> IPRule:
-        """From ``Allow``, ``Deny`` or ``Defer``; `RepositoryError` if its network makes no sense."""
+        """Create a rule from ``Allow``, ``Deny`` or ``Defer``; `RepositoryError` if no address can match it."""
         address, netmask = element.get("address"), element.get("netmask")
-        origin: IPNetwork | str | None = address
-        if address is not None and (netmask is not None or parse_address(address) is not None):
-            host = parse_address(address)
-            try:
-                if host is None:
-                    raise ValueError(f"{address!r} is not an IP address")
-                origin = ipaddress.ip_network(f"{host}/{netmask or host.max_prefixlen}", strict=False)
-            except ValueError as err:
-                raise RepositoryError(f"{file}: line {element.sourceline}: {err}") from err
+        try:
+            origin = None if address is None and netmask is None else _network(address, netmask)
+        except ValueError as err:
+            raise RepositoryError(f"{file}: line {element.sourceline}: {err}") from err
         return cls(_DECISIONS[str(element.tag)], element.get("method", ""), origin)
 
-    def matches(self, address: IPAddress | None, text: str, method: str) -> bool:
-        """Whether the rule is about a call; `text` is the address as it was given."""
-        if isinstance(self.origin, str):
-            at_home = self.origin == text
-        else:
-            at_home = self.origin is None or (address is not None and address in self.origin)
-        return at_home and method_matches(self.method, method, whole_parts_only=self.decision is True)
+    def matches(self, address: IPAddress | None, method: str) -> bool:
+        """Return true if the rule matches a call from an address; None is an address that cannot be parsed."""
+        is_origin = self.origin is None or (address is not None and address in self.origin)
+        return is_origin and method_matches(self.method, method, whole_parts_only=self.decision is True)
+
+
+def _network(address: str | None, netmask: str | None) -> IPNetwork:
+    """Return the network of a rule's attributes; `ValueError` says what is wrong.
+
+    A rule that can never match is an error: a ``Deny`` would let everybody pass.
+    """
+    if address is None:
+        raise ValueError(f"netmask={netmask!r} has no address")
+    if "/" in address:
+        raise ValueError(f"address={address!r}: write the part after the slash as netmask")
+    host = parse_address(address)
+    if host is None:
+        raise ValueError(f"address={address!r} is not an IP address; networks have a netmask")
+    if netmask is None:
+        return ipaddress.ip_network(host)
+    try:
+        return ipaddress.ip_network(f"{host}/{netmask}", strict=False)
+    except ValueError:
+        raise ValueError(f"netmask={netmask!r} is not a netmask for {host}") from None
 
 
 def rule_elements(elements: Iterable[etree._Element], tags: Iterable[str], file: Path) -> Iterator[etree._Element]:
-    """The rules among elements and in nested ``ACL`` elements, which includes leave behind; others are reported."""
+    """Yield the rules among elements and in nested ``ACL`` elements, which come from includes; log other elements."""
     for element in elements:
         if element.tag == "ACL":
             yield from rule_elements(element.iterchildren(tag=etree.Element), tags, file)
         elif element.tag in tags:
             yield element
         else:
-            log.error("%s: line %s: %s is no rule and is ignored", file, element.sourceline, element.tag)
+            log.error("%s: line %s: ignoring %s, which is not a rule", file, element.sourceline, element.tag)
 
 
 class ACL(Plugin, ClientACLs):
-    """Rules by address and by client."""
+    """A plugin with access rules by address and by client."""
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
@@ -116,21 +128,29 @@ class ACL(Plugin, ClientACLs):
         for element in rule_elements(document.root.iterchildren(tag=etree.Element), _DECISIONS, path):
             rule = IPRule.of_element(element, path)
             if rule.decision is True and any("*" in part and part != "*" for part in rule.method.split(".")):
-                log.warning("%s: line %s: in an Allow * stands for a whole part only, so %r fits nothing",
+                log.warning("%s: line %s: %r matches nothing: in an Allow, * must be a whole part",
                             path, element.sourceline, rule.method)  # fmt: skip
             rules.append(rule)
         self._ip_rules = tuple(rules)
 
     def check_acl_ip(self, address: Address, method: str) -> bool | None:
         _refuse_if_unusable(self.ip_file)
-        text = str(address[0])
-        parsed = parse_address(text)
+        parsed = parse_address(str(address[0]))
         for rule in self._ip_rules:
-            if rule.matches(parsed, text, method):
+            if rule.matches(parsed, method):
                 return rule.decision
         return True if self._ip_rules and is_loopback(address) else None
 
+    def check_acl_caller(self, address: Address, metadata: ClientMetadata, method: str) -> bool:
+        # The caller may have chosen the name of its client, but not its address.
+        decision = self._decision_for(metadata, method)
+        return is_local_name(metadata.hostname) and is_loopback(address) if decision is None else decision
+
     def check_acl_metadata(self, metadata: ClientMetadata, method: str) -> bool:
+        return self._decision_for(metadata, method) is True
+
+    def _decision_for(self, metadata: ClientMetadata, method: str) -> bool | None:
+        """Return the decision of the first rule in ``metadata.xml`` that matches, or None."""
         _refuse_if_unusable(self.metadata_file)
         document = self.metadata_file.document
         if document is None or next(document.root.iterchildren(tag=etree.Element), None) is None:
@@ -138,10 +158,10 @@ class ACL(Plugin, ClientACLs):
         for element in rule_elements(self.metadata_file.match(metadata), ("Allow", "Deny"), self.metadata_file.path):
             if method_matches(element.get("method", ""), method):
                 return element.tag == "Allow"
-        return metadata.hostname in _LOCAL_NAMES
+        return None
 
 
 def _refuse_if_unusable(file: XMLFile) -> None:
-    """Raise if there is a file that never was good: its rules are unknown."""
+    """Raise `RepositoryError` if the file exists but no version of it was valid: its rules are unknown."""
     if file.document is None and file.path.exists():
-        raise RepositoryError(f"{file.path}: there is no usable version of this file, so nobody is let in")
+        raise RepositoryError(f"{file.path}: there is no usable version of this file, so all calls are denied")

@@ -1,8 +1,8 @@
 """AWSTags: groups and data from the tags of EC2 instances (docs: reference/plugins/awstags).
 
-The instance whose private DNS name is the client's name is asked for; its tags are ``metadata.AWSTags``. In
-``config.xml`` a ``Tag`` with regular expressions ``name`` and, optionally, ``value`` gives groups; the first tag whose
-name fits decides. ``$1``, ``$2`` … in a group stand for what the parentheses of ``value``, or else of ``name``, found.
+The client's instance is the one whose private DNS name is the client's name; its tags are ``metadata.AWSTags``. In
+``config.xml``, a ``Tag`` with regular expressions ``name`` and, optionally, ``value`` gives groups; the first tag with
+a matching name decides. ``$1``, ``$2`` … in a group are replaced by the captures of ``value``, or else of ``name``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import ClientRunHooks, Connector
+from geventcore.plugins.client_answers import ClientAnswers
 from geventcore.plugins.group_patterns import fill_in_captures
-from geventcore.specfiles.durable import create_if_missing
+from geventcore.repository.durable_writes import create_if_missing
 from geventcore.specfiles.xmlfile import XMLDocument, XMLFile
 
 ACCESS_KEY_ID = Option(
@@ -31,8 +32,8 @@ ACCESS_KEY_ID = Option(
     "access_key_id",
     types.OPTIONAL_STRING,
     None,
-    "The access key that tags are read with.\n\n"
-    "Without one boto3 looks for credentials where it always does: environment, its own files, the instance's role.",
+    "The access key for reading tags.\n\n"
+    "By default boto3 takes credentials from the environment, its own files, or the instance's role.",
 )
 SECRET_ACCESS_KEY = Option(
     "awstags",
@@ -47,24 +48,26 @@ REGION = Option(
     "region",
     types.OPTIONAL_STRING,
     None,
-    "The AWS region of the instances, such as eu-central-1; without it boto3's own default.",
+    "The AWS region of the instances, such as eu-central-1. By default boto3's own setting is used.",
 )
 CACHE = Option(
     "awstags",
     "cache",
     types.BOOLEAN,
     True,
-    "Whether tags are kept until AWSTags.expire_cache is called, instead of only during a client run.",
+    "Cache tags until AWSTags.expire_cache is called, instead of only during a client run.",
 )
 TIMEOUT = Option(
     "awstags",
     "timeout",
     types.seconds(0.1),
     5.0,
-    "How long one attempt to reach AWS may take, in seconds; there are two.",
+    "The timeout of one attempt to reach AWS, in seconds; there are two attempts.",
 )
 ATTEMPTS = 2
-#: How many questions to AWS are under way at once. Each needs a thread, and others need threads, too.
+#: The characters with a meaning in values of filters, and the one that takes it away.
+_WILDCARDS = re.compile(r"[*?\\]")
+#: The number of concurrent requests to AWS. Each occupies a thread of the pool, which other work needs, too.
 MAX_CONCURRENT = 4
 
 
@@ -77,7 +80,7 @@ class TagPattern:
     groups: tuple[str, ...]
 
     def groups_for(self, tags: Mapping[str, str]) -> list[str]:
-        """The groups that tags lead to. Tags are looked at in the order of their names."""
+        """Return the groups for a client's tags. Tags are compared in the order of their names."""
         for name in sorted(tags):
             match = self.name.search(name)
             if match is not None:
@@ -88,17 +91,19 @@ class TagPattern:
 
 
 class AWSTags(Plugin, Connector, ClientRunHooks):
-    """Asks EC2 for tags."""
+    """A plugin that gets groups and data from EC2 tags."""
 
+    #: It keeps what it has asked for itself.
+    reuse_seconds: ClassVar[float] = 0
     options: ClassVar[tuple[Option[Any], ...]] = (ACCESS_KEY_ID, SECRET_ACCESS_KEY, REGION, CACHE, TIMEOUT)
     remote_methods: ClassVar[tuple[str, ...]] = (*Plugin.remote_methods, "expire_cache")
-    child_remote_methods: ClassVar[tuple[str, ...]] = (*Plugin.child_remote_methods, "expire_cache")
+    broadcast_methods: ClassVar[tuple[str, ...]] = (*Plugin.broadcast_methods, "expire_cache")
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         settings = context.settings
         if bool(settings[ACCESS_KEY_ID]) != bool(settings[SECRET_ACCESS_KEY]):
-            raise PluginInitError("[awstags] access_key_id and secret_access_key: one is of no use without the other")
+            raise PluginInitError("[awstags] access_key_id and secret_access_key: set both or neither")
         try:
             self._boto3 = importlib.import_module("boto3")
             self._boto_config = importlib.import_module("botocore.config").Config
@@ -110,11 +115,11 @@ class AWSTags(Plugin, Connector, ClientRunHooks):
         except ImportError as err:
             raise PluginInitError(f"boto3 is needed: install geventcore[aws] ({err})") from err
         path = self.directory / "config.xml"
-        create_if_missing(path, b"<AWSTags/>\n")
+        create_if_missing(path, b"<AWSTags/>\n", context.read_only)
         self._places = threading.BoundedSemaphore(MAX_CONCURRENT)
         self._client: Any = None
         self._client_lock = threading.Lock()
-        self._cache: dict[str, Mapping[str, str]] = {}
+        self._tags: ClientAnswers[Mapping[str, str]] = ClientAnswers(self._ask)
         self._patterns: tuple[TagPattern, ...] = ()
         self._config = XMLFile(path, context.file_monitor, self._load)
 
@@ -130,46 +135,38 @@ class AWSTags(Plugin, Connector, ClientRunHooks):
         groups = tuple((group.text or "").strip() for group in element.iterchildren("Group"))
         try:
             if not element.get("name"):
-                raise ValueError("it has no name")
+                raise ValueError("the attribute name is missing")
             return TagPattern(
                 re.compile(element.get("name", "")),
                 None if value is None else re.compile(value),
                 tuple(group for group in groups if group),
             )
         except (re.error, ValueError) as err:
-            self.log.error("%s: line %s: this Tag cannot be used: %s", document.path, element.sourceline, err)
+            self.log.error("%s: line %s: ignoring this Tag: %s", document.path, element.sourceline, err)
             return None
 
     # -- tags
 
-    def _tags(self, metadata: ClientMetadata) -> Mapping[str, str]:
-        """The tags of a client, the same for one metadata object; `PluginExecutionError` if EC2 cannot be asked."""
-        found: Mapping[str, str] | None = metadata.scratch.get(type(self))
-        if found is None:
-            cache = self._cache
-            found = cache.get(metadata.hostname)
-            if found is None:
-                found = cache[metadata.hostname] = self._ask(metadata.hostname)
-            metadata.scratch[type(self)] = found
-        return found
-
     def _ask(self, hostname: str) -> Mapping[str, str]:
+        """Return the tags of a client; `PluginExecutionError` if EC2 cannot be asked."""
         with self._client_lock:
             if self._client is None:
-                # Made when it is first needed: that reads a lot of files.
+                # Created on first use, because creating it reads many files.
                 self._client = self.context.offload(self._make_client)
-        filters = [{"Name": "private-dns-name", "Values": [hostname]}]
+        filters = [{"Name": "private-dns-name", "Values": [_WILDCARDS.sub(r"\\\g<0>", hostname)]}]
         try:
             with self._places:
                 answer = self.context.offload(self._client.describe_instances, Filters=filters)
         except self._boto_errors as err:
-            raise PluginExecutionError(f"the tags of {hostname} are not known: {' '.join(str(err).split())}") from err
+            raise PluginExecutionError(
+                f"cannot read the tags of {hostname} from EC2: {' '.join(str(err).split())}"
+            ) from err
         instances = [instance for found in answer["Reservations"] for instance in found["Instances"]]
         if not instances:
-            self.debug_log("there is no EC2 instance %s", hostname)
+            self.debug_log("no EC2 instance has the name %s", hostname)
             return {}
         if len(instances) > 1:
-            self.log.warning("%d EC2 instances are called %s; the first is used", len(instances), hostname)
+            self.log.warning("%d EC2 instances have the name %s; using the first", len(instances), hostname)
         return {tag["Key"]: tag["Value"] for tag in instances[0].get("Tags", ())}
 
     def _make_client(self) -> Any:
@@ -188,33 +185,30 @@ class AWSTags(Plugin, Connector, ClientRunHooks):
                 ),
             )
         except self._boto_errors as err:
-            raise PluginExecutionError(f"EC2 cannot be asked: {' '.join(str(err).split())}") from err
+            raise PluginExecutionError(f"cannot create an EC2 client: {' '.join(str(err).split())}") from err
 
     def expire_cache(self, hostname: str | None = None) -> bool:
-        """Forget the tags of one client, or of all."""
-        if hostname is None:
-            self._cache = {}
-        else:
-            self._cache.pop(hostname, None)
+        """Remove the cached tags of one client, or of all."""
+        self._tags.forget(hostname)
         self.context.expire_metadata(hostname)
         return True
 
     def start_client_run(self, metadata: ClientMetadata) -> None:
-        """Without a cache: tags are those of now in the next run."""
+        """Drop the client's tags, unless they are cached, so that this run reads them again."""
         if not self.context.settings[CACHE]:
-            self._cache.pop(metadata.hostname, None)
+            self._tags.forget(metadata.hostname)
 
     def end_client_run(self, metadata: ClientMetadata) -> None:
-        """Without a cache: tags, and the metadata that were made from them, were good for this run."""
+        """Drop the client's tags, unless they are cached, and the metadata that were built from them."""
         if not self.context.settings[CACHE]:
             self.expire_cache(metadata.hostname)
 
     def get_additional_groups(self, metadata: ClientMetadata) -> list[str]:
-        """The groups that the tags lead to."""
-        tags = self._tags(metadata)
-        # A capture that found nothing may leave nothing of a name.
+        """Return the groups for the client's tags."""
+        tags = self._tags.of(metadata)
+        # An empty capture may make the group's name empty.
         return [group for pattern in self._patterns for group in pattern.groups_for(tags) if group]
 
     def get_additional_data(self, metadata: ClientMetadata) -> Mapping[str, str]:
-        """The tags."""
-        return dict(self._tags(metadata))
+        """Return the client's tags."""
+        return dict(self._tags.of(metadata))

@@ -1,9 +1,10 @@
-"""Decisions: which entries a client may install, or must not: ``whitelist.xml`` and ``blacklist.xml``."""
+"""Decisions: lists of entries that a client may install (``whitelist.xml``) or must not (``blacklist.xml``)."""
 
 from __future__ import annotations
 
 import re
 
+from geventcore.filemonitor import NOTHING
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
@@ -15,7 +16,7 @@ _LIST = re.compile(r"(?:white|black)list\.xml")
 
 
 class Decisions(Plugin, Decision):
-    """Serves the two lists."""
+    """A plugin that serves the two lists."""
 
     name = "Decisions"
 
@@ -27,12 +28,13 @@ class Decisions(Plugin, Decision):
             lambda path: StructFile(path, context, monitor_self=False),
             _LIST,
             recursive=False,
+            effect=lambda _: NOTHING,
         )
 
     def get_decisions(self, metadata: ClientMetadata, mode: str) -> list[tuple[str, str]]:
-        """``(type, name)`` of every ``Decision`` for the client, unconditional ones first; none without a file.
+        """Return ``(type, name)`` of every ``Decision`` for the client, unconditional ones first; none without a file.
 
-        `RepositoryError` if there is a file and it was never good.
+        `RepositoryError` if the file exists but no version of it was valid.
         """
         structure = self._lists.children.get(f"{mode}.xml")
         if structure is None:
@@ -41,7 +43,7 @@ class Decisions(Plugin, Decision):
         for element in structure.xml_match(metadata).iter("Decision"):
             entry_type, name = element.get("type"), element.get("name")
             if entry_type is None or name is None:
-                self.log.error("%s: a Decision without type or name is ignored", structure.path)
+                self.log.error("%s: ignoring a Decision without type or name", structure.path)
             else:
                 decisions.append((entry_type, name))
         return decisions

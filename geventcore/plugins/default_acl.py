@@ -1,5 +1,6 @@
-"""Access control for sites that have none of their own: what clients need is open to all, the rest to the server's own
-machine. Loaded if no other plugin decides on access.
+"""The access rules of a site without an ACL plugin; loaded if no other plugin decides on access.
+
+Methods that clients need are open to all. The others are open only to callers on the server's own machine.
 """
 
 from __future__ import annotations
@@ -8,12 +9,12 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.interfaces import Address, ClientACLs
 from geventcore.plugins.ip_addresses import is_loopback
 
-#: Methods without a dot in their names that are not for clients.
+#: The methods without a dot in their names that are not for clients.
 _RESTRICTED = frozenset({"get_statistics", "expire_metadata_cache"})
 
 
 class DefaultACL(Plugin, ClientACLs):
-    """Only the loopback addresses may call plugins' methods, debug switches, statistics and cache control."""
+    """A plugin that denies plugins' methods, debug switches, statistics and cache control to non-loopback addresses."""
 
     creates_directory = False
 

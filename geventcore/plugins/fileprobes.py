@@ -1,11 +1,14 @@
-"""FileProbes: takes files over from clients into Cfg (docs: reference/plugins/fileprobes).
+"""FileProbes: import of files from clients into Cfg (docs: reference/plugins/fileprobes).
 
-``config.xml`` names files: ``<FileProbe name="/etc/x" update="true" encoding="base64"/>``. A client is asked for a file
-if Cfg has nothing for it, or always with ``update``. What it sends becomes ``Cfg/etc/x/x.H_<host>``, with an
-``info.xml`` of owner, group and mode if there is none yet. With ``update`` a file that has changed on the client is
-written again; otherwise what is in the repository stays.
+``config.xml`` names files: ``<FileProbe name="/etc/x" update="true" encoding="base64" owner="root" group="root"
+mode="0644"/>``. The server requests a file from a client if Cfg has none for it, or always with ``update``. The content
+becomes ``Cfg/etc/x/x.H_<host>``. With ``update``, a file that has changed on the client is written again; otherwise the
+file in the repository stays.
 
-Clients choose what they send, so only the contents of files that this client was to be asked for are taken.
+A client may send anything. So only files that were requested from this client are stored, and only under a name that
+Cfg reads as plain text for this host. Owner, group and mode are those of ``config.xml``, and go into an ``info.xml`` if
+there is none yet: ``info.xml`` is for all clients, so nothing that one client sends gets there. A file that others may
+not read on the client is stored only if the repository has a mode for it.
 """
 
 from __future__ import annotations
@@ -14,38 +17,45 @@ import base64
 import binascii
 import os
 import posixpath
+import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from lxml import etree
 
-from geventcore.errors import GeventcoreError, PluginExecutionError, PluginInitError, RepositoryError
+from geventcore.errors import GeventcoreError, PluginExecutionError, PluginInitError, RepositoryError, SpecificityError
+from geventcore.log import few_of
 from geventcore.options import Option, types
-from geventcore.options.common import PLUGINS
+from geventcore.options.server import PLUGINS
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Generator, Probing
-from geventcore.plugins.cfg.handlers import CfgCreator, CfgGenerator, HandlerTable
-from geventcore.specfiles.durable import create_if_missing, sync_directory, write_durably, write_if_different
-from geventcore.specfiles.specificity import Specificity
+from geventcore.plugin.specificity import Specificity
+from geventcore.plugins.cfg.handlers import CfgCreator, CfgGenerator, handler_table
+from geventcore.plugins.cfg.options import HANDLERS
+from geventcore.repository.durable_writes import create_if_missing, make_directories, write_durably, write_if_different
 from geventcore.specfiles.structfile import StructFile
 from geventcore.specfiles.xmltext import decode_text, replace_illegal
 
 CFG = "Cfg"
+#: The limit on remembered messages, each of which is logged once.
+REPORTED_LIMIT = 10_000
+#: The attributes of a ``FileProbe`` that go into ``info.xml``.
+RULE_ATTRIBUTES = ("owner", "group", "mode")
 INTERPRETER = Option(
     "fileprobes",
     "interpreter",
     types.STRING,
     "/usr/bin/env python",
-    "The Python that runs the probes on the clients.\n\n"
-    "Set it to /usr/bin/env python3 where there is no program called python.",
+    "The Python interpreter for the probes on the clients.\n\n"
+    "Set it to /usr/bin/env python3 if the clients have no program called python.",
 )
 
-#: Runs on any Python from 2.6 on. A file that is missing there is no failure of the client.
+#: The probe; it runs on Python 2.6 and later. A missing file is no failure of the probe.
 SCRIPT = """import base64, grp, os, pwd, stat, sys
 from xml.sax.saxutils import quoteattr
 
@@ -71,70 +81,94 @@ else:
 
 @dataclass(frozen=True)
 class WantedFile:
-    """A file that a client may be asked for.
+    """A file to request from a client.
 
     Attributes:
         name: its path on the client.
-        update: whether it is asked for again and again.
-        encoding: what its ``info.xml`` says about the encoding, or None.
+        update: true if it is requested in every run.
+        encoding: the encoding for its ``info.xml``, or None.
+        attributes: owner, group and mode for its ``info.xml``, as far as the repository has them.
     """
 
     name: str
     update: bool
     encoding: str | None
+    attributes: Mapping[str, str]
 
     @property
     def relative(self) -> str:
-        """The path of its directory below ``Cfg/``."""
+        """The path of its directory, relative to ``Cfg/``."""
         return self.name.lstrip("/")
 
 
 @dataclass(frozen=True)
 class ReceivedFile:
-    """What a client sent about a file."""
+    """A file as a client sent it.
+
+    Attributes:
+        content: its bytes.
+        is_private: true if it is not readable by everybody on the client.
+    """
 
     content: bytes
-    owner: str | None
-    group: str | None
-    mode: str | None
+    is_private: bool
 
 
 class FileProbes(Plugin, Probing):
-    """Asks for files and stores them."""
+    """A plugin that requests files from clients and stores them in Cfg."""
 
-    options: ClassVar[tuple[Option[Any], ...]] = (INTERPRETER,)
+    options: ClassVar[tuple[Option[Any], ...]] = (INTERPRETER, HANDLERS)
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         if not any(name.rpartition(".")[2] == CFG for name in context.settings[PLUGINS]):
-            raise PluginInitError(f"it stores files in {CFG}, which [server] plugins does not name")
+            raise PluginInitError(f"it stores files in {CFG}; add {CFG} to [server] plugins")
         path = self.directory / "config.xml"
-        create_if_missing(path, b"<FileProbes/>\n")
-        self._config = StructFile(path, context)
-        self._handlers = HandlerTable()
+        default = b"<FileProbes/>\n"
+        create_if_missing(path, default, context.read_only)
+        self._config = StructFile(path, context, default=default)
+        in_use = context.settings[HANDLERS]
+        self._handlers = handler_table(in_use)
+        self._refused: set[tuple[str, str]] = set()
         self._writing = threading.Lock()
 
-    # -- what is asked for
+    # -- requests
 
     def _wanted(self, metadata: ClientMetadata) -> Iterator[WantedFile]:
-        """The files in the configuration that are for a client."""
+        """Yield the files in ``config.xml`` that apply to a client."""
         for element in self._config.xml_match(metadata).iter("FileProbe"):
             name = element.get("name", "")
             if not name.startswith("/") or name != posixpath.normpath(name) or name.startswith("//") or name == "/":
-                self.log.error("%s: %r is not the plain absolute path of a file; ignored", self._config.path, name)
+                self.log.error("%s: ignoring %r, which is not a plain absolute path", self._config.path, name)
                 continue
-            yield WantedFile(name, element.get("update", "false").lower() == "true", element.get("encoding"))
+            try:
+                self._handlers.plain_file_name(posixpath.basename(name), Specificity(metadata.hostname))
+            except SpecificityError as err:
+                if (name, metadata.hostname) not in self._refused and len(self._refused) < REPORTED_LIMIT:
+                    self._refused.add((name, metadata.hostname))
+                    self.log.error("%s: ignoring the probe for %s: %s", metadata.hostname, name, err)
+                continue
+            given = {key: element.get(key, "") for key in RULE_ATTRIBUTES}
+            yield WantedFile(
+                name,
+                element.get("update", "false").lower() == "true",
+                element.get("encoding"),
+                {key: value for key, value in given.items() if value},
+            )
 
     def _cfg_directory(self, wanted: WantedFile) -> Path:
         return self.context.repository / CFG / wanted.relative
 
     def _path(self, wanted: WantedFile, hostname: str) -> Path:
-        """The file that is written for a client."""
-        return self._cfg_directory(wanted) / f"{posixpath.basename(wanted.name)}{Specificity(hostname).suffix}"
+        """Return the path of a client's file in the repository; `SpecificityError` if the client cannot have one."""
+        name = self._handlers.plain_file_name(posixpath.basename(wanted.name), Specificity(hostname))
+        return self._cfg_directory(wanted) / name
 
     def _is_in_cfg(self, wanted: WantedFile, metadata: ClientMetadata) -> bool:
-        """Whether Cfg has, or could create, the content for a client. The disk is asked: the last one may have just
-        been written."""
+        """Return true if Cfg has, or could create, the content for a client.
+
+        This reads the disk, because Cfg may not have noticed a file that was just written.
+        """
         if self._path(wanted, metadata.hostname).is_file():
             return True
         base = posixpath.basename(wanted.name)
@@ -159,7 +193,7 @@ class FileProbes(Plugin, Probing):
         return False
 
     def get_probes(self, metadata: ClientMetadata) -> list[etree._Element]:
-        """A probe for each file that is wanted and missing, or to be kept up to date."""
+        """Return a probe for each file that is missing in the repository or has ``update``."""
         interpreter = self.context.settings[INTERPRETER]
         probes = []
         for wanted in self._wanted(metadata):
@@ -169,23 +203,26 @@ class FileProbes(Plugin, Probing):
                 probes.append(probe)
         return probes
 
-    # -- what is sent
+    # -- answers
 
     def receive_data(self, metadata: ClientMetadata, data: Sequence[etree._Element]) -> None:
-        """Store the files. One that cannot be used is left out; one that cannot be written is an error at the end."""
+        """Store the files and skip invalid ones; `PluginExecutionError` at the end if a file cannot be written."""
         wanted = {file.name: file for file in self._wanted(metadata)}
         failures = []
+        not_requested = [name for name in (element.get("name", "") for element in data) if name not in wanted]
+        if not_requested:
+            self.log.error("%s: ignoring files that were not requested: %s", metadata.hostname, few_of(not_requested))
         for element in data:
             name = element.get("name", "")
             if name not in wanted:
-                self.log.error("%s sent a file that it was not asked for: %r; ignored", metadata.hostname, name)
-            elif not (element.text or "").strip():
-                self.log.info("%s has no file %s", metadata.hostname, name)
+                continue
+            if not (element.text or "").strip():
+                self.log.info("%s: the client has no file %s", metadata.hostname, name)
             else:
                 try:
                     self._take(wanted[name], _parse(element.text or ""), metadata)
                 except ValueError as err:
-                    self.log.error("%s: %s: what it sent cannot be used: %s", metadata.hostname, name, err)
+                    self.log.error("%s: ignoring the invalid answer for %s: %s", metadata.hostname, name, err)
                 except PluginExecutionError as err:
                     failures.append(str(err))
         if failures:
@@ -195,19 +232,26 @@ class FileProbes(Plugin, Probing):
         host = metadata.hostname
         if self._is_in_cfg(wanted, metadata):
             if not wanted.update:
-                self.debug_log("%s: %s is in the repository already", host, wanted.name)
+                self.debug_log("%s: %s is already in the repository", host, wanted.name)
                 return
             try:
                 current = self._current_content(wanted, metadata)
             except GeventcoreError as err:
-                self.log.error("%s: %s is not updated, as the present content is not known: %s", host, wanted.name, err)
+                self.log.error(
+                    "%s: cannot update %s, because its current content cannot be determined: %s", host, wanted.name, err
+                )
                 return
             if current == received.content:
                 self.debug_log("%s: %s has not changed", host, wanted.name)
                 return
         path = self._path(wanted, host)
-        if "/" in host:
-            raise PluginExecutionError(f"there can be no file {path.name}")
+        if received.is_private and "mode" not in wanted.attributes and not path.with_name("info.xml").exists():
+            self.log.error(
+                "%s: ignoring %s: not everybody may read this file on the client, and the repository has no mode for "
+                "it; give its FileProbe in %s a mode",
+                *(host, wanted.name, self._config.path),
+            )
+            return
         self.log.info("%s: writing %s", host, path)
         try:
             self.context.offload(self._write, path, wanted, received)
@@ -216,7 +260,7 @@ class FileProbes(Plugin, Probing):
         self.context.handle_file_events()
 
     def _current_content(self, wanted: WantedFile, metadata: ClientMetadata) -> bytes | None:
-        """The content that Cfg delivers to a client; None if it has not noticed the file yet."""
+        """Return the content that Cfg delivers to a client; None if Cfg has not noticed the file yet."""
         for generator in self.context.plugins_by_type(Generator):
             bind = generator.entries.get("Path", {}).get(wanted.name) if _is_cfg(generator) else None
             if bind is not None:
@@ -229,33 +273,29 @@ class FileProbes(Plugin, Probing):
         return None
 
     def _write(self, path: Path, wanted: WantedFile, received: ReceivedFile) -> None:
-        """Write the file, and before it an ``info.xml`` if there is none: a file without one would be root's."""
-        # Of two clients that are the first to send a file at the same time, one writes the info.xml.
+        """Write the file, and first an ``info.xml`` if there is none and the repository has anything for it."""
+        # If two clients send a file for the first time at once, only one of them writes the info.xml.
         with self._writing:
-            _make_directories(path.parent)
+            make_directories(path.parent)
             info = path.with_name("info.xml")
-            if not info.exists():
-                write_durably(info, self._info(wanted, received))
+            text = None if info.exists() else self._info(wanted, received)
+            if text is not None:
+                write_durably(info, text)
         write_if_different(path, received.content)
 
-    def _info(self, wanted: WantedFile, received: ReceivedFile) -> bytes:
+    def _info(self, wanted: WantedFile, received: ReceivedFile) -> bytes | None:
         encoding = wanted.encoding
         if encoding is None:
             try:
                 decode_text(received.content, self.context.encoding, wanted.name)
             except RepositoryError:
+                # Right for every content, so it does no harm to other clients.
                 encoding = "base64"
-        attributes = {
-            "owner": received.owner,
-            "group": received.group,
-            "mode": received.mode,
-            "encoding": encoding,
-        }
+        attributes = {**wanted.attributes, **({"encoding": encoding} if encoding else {})}
+        if not attributes:
+            return None
         root = etree.Element("FileInfo")
-        element = etree.SubElement(root, "Info")
-        for name, value in attributes.items():
-            if value:
-                element.set(name, value)
+        etree.SubElement(root, "Info", attributes)
         return etree.tostring(root, pretty_print=True)
 
 
@@ -264,35 +304,31 @@ def _is_cfg(generator: Generator) -> bool:
 
 
 def _parse(text: str) -> ReceivedFile:
-    """What a client sent; `ValueError` if that is something else."""
+    """Parse the output of the probe; `ValueError` if it is invalid."""
     parser = etree.XMLParser(encoding="utf-8", no_network=True, load_dtd=False, resolve_entities=False, huge_tree=True)
     try:
         element = etree.fromstring(text.strip().encode("utf-8", "replace"), parser)
     except etree.XMLSyntaxError as err:
         raise ValueError(f"not well-formed: {err.msg}") from err
     if element.tag != "ProbedFileData":
-        raise ValueError(f"it is a {element.tag}, not ProbedFileData")
+        raise ValueError(f"the element is {element.tag}, not ProbedFileData")
     try:
         content = base64.b64decode("".join((element.text or "").split()), validate=True)
     except (binascii.Error, ValueError) as err:
         raise ValueError(f"not base64: {err}") from err
-    return ReceivedFile(content, element.get("owner"), element.get("group"), element.get("mode"))
-
-
-def _make_directories(directory: Path) -> None:
-    """Make a directory, and those that it is in, durably."""
-    if not directory.is_dir():
-        _make_directories(directory.parent)
-        directory.mkdir(exist_ok=True)
-        sync_directory(directory.parent)
+    try:
+        mode = int(element.get("mode") or "0644", 8)
+    except ValueError as err:
+        raise ValueError(f"the mode is not an octal number: {element.get('mode')!r}") from err
+    return ReceivedFile(content, is_private=not mode & stat.S_IROTH)
 
 
 def _quoted(name: str) -> str:
-    """A name as the value of an attribute, in characters that every output encoding has."""
+    """Return a name as an attribute value in ASCII, which every output encoding has."""
     element = etree.Element("x", name=replace_illegal(name))
     return etree.tostring(element).decode("ascii").removeprefix("<x name=").removesuffix("/>")
 
 
 def _python_text(text: str) -> str:
-    """An expression for a text that every Python reads alike."""
+    """Return an expression for a text that Python 2 and 3 evaluate alike."""
     return f"u{text!a}"

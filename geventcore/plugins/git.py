@@ -8,29 +8,30 @@ from typing import ClassVar
 from geventcore.errors import PluginExecutionError
 from geventcore.plugin.version_control import VersionControl
 
-#: How long an update may take, in seconds.
+#: The timeout of an update, in seconds.
 UPDATE_SECONDS = 300.0
-#: What may be asked for in an update; nothing that Git could take for an option.
+#: The names of commits that an update accepts; none of them looks like an option of Git.
 _REFERENCE = re.compile(r"(?!-)[\w./@^~+-]+")
 
 
 class Git(VersionControl):
-    """Asks Git."""
+    """A plugin that gets the revision from Git, and updates the working copy."""
 
     markers = (".git",)
     remote_methods: ClassVar[tuple[str, ...]] = (*VersionControl.remote_methods, "Update")
 
     def get_revision(self) -> str:
-        """The hash of the commit that is checked out."""
+        """Return the hash of the checked-out commit."""
         return self.first_line("git", "rev-parse", "--verify", "HEAD")
 
     def Update(self, ref: str | None = None) -> bool:  # noqa: N802 - the name that callers use
-        """Fetch, check `ref` out if it is given, and follow the branch's upstream. True; `PluginExecutionError` if not.
+        """Fetch, check out `ref` if it is given, and follow the branch's upstream.
 
-        Changes to files in the working copy are lost if `ref` is given, as a forced checkout is.
+        With `ref`, the checkout is forced: changes to files in the working copy are lost. Returns true;
+        `PluginExecutionError` if it fails.
         """
         if ref is not None and not _REFERENCE.fullmatch(ref):
-            raise PluginExecutionError(f"{ref!r} is no name of a commit")
+            raise PluginExecutionError(f"{ref!r} is not a valid name of a commit")
         self.run("git", "gc", "--auto", "--quiet", seconds=UPDATE_SECONDS)
         self.run("git", "fetch", "--all", "--quiet", seconds=UPDATE_SECONDS)
         if ref is not None:

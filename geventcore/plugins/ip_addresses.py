@@ -1,4 +1,4 @@
-"""Addresses as plugins compare them: every spelling of an address is the same one."""
+"""Normal forms of IP addresses, so that plugins can compare different spellings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOOPBACK = frozenset({ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("
 
 @lru_cache(maxsize=4096)
 def parse_address(text: str) -> IPAddress | None:
-    """An address without its scope, IPv4 addresses inside IPv6 as IPv4; None if the text is no address."""
+    """Parse an address, without its scope and with IPv4 inside IPv6 as IPv4; None if the text is not an address."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -24,11 +24,11 @@ def parse_address(text: str) -> IPAddress | None:
 
 
 def normal_address(text: str) -> str:
-    """The one spelling of an address; a text that is none stays as it is."""
+    """Return the normal form of an address; return a text that is not an address unchanged."""
     address = parse_address(text.strip())
     return text if address is None else str(address)
 
 
 def is_loopback(address: Address) -> bool:
-    """Whether a call comes from ``127.0.0.1`` or ``::1``."""
+    """Return true if a call comes from ``127.0.0.1`` or ``::1``."""
     return parse_address(str(address[0])) in _LOOPBACK

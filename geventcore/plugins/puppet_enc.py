@@ -1,8 +1,8 @@
 """PuppetENC: groups and data from the external node classifiers of Puppet (docs: reference/plugins/puppetenc).
 
-Every file in ``PuppetENC/`` is a program. It is called with a client's name and prints YAML: ``classes`` (or
-``groups``), a list or a mapping, are groups; ``parameters``, and the values of a mapping of classes, are
-``metadata.PuppetENC``. ``environment`` means nothing here. What the programs say is kept until a client run ends.
+Every file in ``PuppetENC/`` is a classifier: a program that gets a client's name as argument and prints YAML.
+``classes`` (or ``groups``), a list or a mapping, are groups; ``parameters``, and the values of a mapping of classes,
+are ``metadata.PuppetENC``. ``environment`` is ignored. Results are cached until a client run ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import ClientRunHooks, Connector
-from geventcore.plugin.programs import run_program
+from geventcore.plugin.programs import positional, run_program
+from geventcore.plugins.client_answers import ClientAnswers
 from geventcore.specfiles.directory import Directory
 
 TIMEOUT = Option(
@@ -29,16 +30,16 @@ TIMEOUT = Option(
     "timeout",
     types.TIMEOUT,
     30.0,
-    "How long a classifier may take, in seconds; 0 for as long as it likes.\n\n"
-    "Clients wait for it, twice or more in a run.",
+    "The timeout of a classifier, in seconds; 0 for none.\n\n"
+    "A client waits for the classifiers at least twice in a run.",
 )
-#: What editors leave beside a file is no classifier.
+#: The names of classifiers. Backup files of editors are excluded.
 _CLASSIFIER = re.compile(r"[^.#](?:.*[^~#])?")
 
 
 @dataclass(frozen=True)
 class Classification:
-    """What the classifiers say about a client.
+    """The results of all classifiers for a client.
 
     Attributes:
         groups: names.
@@ -50,27 +51,27 @@ class Classification:
 
 
 class Classifier:
-    """One program."""
+    """One classifier."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def handle_event(self, event: FileEvent) -> None:
-        """Nothing is kept of the file itself: it is run as it is."""
+        """Do nothing: the file is executed, not loaded."""
 
     def classify(self, hostname: str, yaml: Any, seconds: float | None) -> tuple[list[str], dict[str, Any]]:
-        """Groups and parameters; `PluginExecutionError` if the program fails or prints something else."""
-        output = run_program([str(self.path), hostname], seconds)
+        """Return groups and parameters; `PluginExecutionError` if the program fails or its output is invalid."""
+        output = run_program([str(self.path), positional(hostname)], seconds)
         try:
             said = yaml.load(output, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         except (yaml.YAMLError, ValueError, RecursionError) as err:
             raise PluginExecutionError(
-                f"{self.path}: what it prints about {hostname} is not YAML: {' '.join(str(err).split())}"
+                f"{self.path}: its output for {hostname} is not YAML: {' '.join(str(err).split())}"
             ) from err
         if said is None:
             return [], {}
         if not isinstance(said, dict):
-            raise PluginExecutionError(f"{self.path}: what it prints about {hostname} is not a mapping")
+            raise PluginExecutionError(f"{self.path}: its output for {hostname} is not a mapping")
         return self._read(said, hostname)
 
     def _read(self, said: Mapping[Any, Any], hostname: str) -> tuple[list[str], dict[str, Any]]:
@@ -82,7 +83,7 @@ class Classifier:
                 if values:
                     parameters.update(self._mapping(values, "a class", hostname))
         elif not isinstance(classes, list):
-            raise PluginExecutionError(f"{self.path}: classes of {hostname}: neither a list nor a mapping")
+            raise PluginExecutionError(f"{self.path}: the classes of {hostname} are neither a list nor a mapping")
         groups += [str(name) for name in classes]
         parameters.update(self._mapping(said.get("parameters") or {}, "parameters", hostname))
         return groups, parameters
@@ -94,8 +95,10 @@ class Classifier:
 
 
 class PuppetENC(Plugin, Connector, ClientRunHooks):
-    """Asks the classifiers."""
+    """A plugin that runs the classifiers."""
 
+    #: It keeps what it has asked for itself.
+    reuse_seconds: ClassVar[float] = 0
     options: ClassVar[tuple[Option[Any], ...]] = (TIMEOUT,)
 
     def __init__(self, context: PluginContext) -> None:
@@ -106,10 +109,10 @@ class PuppetENC(Plugin, Connector, ClientRunHooks):
             raise PluginInitError("PyYAML is needed: install geventcore[yaml]") from err
         if context.cache_mode == "aggressive":
             self.log.warning(
-                "[caching] client_metadata = aggressive is of little use with PuppetENC: every client run that ends "
-                "makes all clients' metadata be built anew"
+                "[caching] client_metadata = aggressive has little effect with PuppetENC: at the end of every client "
+                "run the metadata of all clients expire"
             )
-        self._cache: dict[str, Classification] = {}
+        self._classifications: ClientAnswers[Classification] = ClientAnswers(self._ask)
         self._classifiers = Directory(
             self.directory,
             context.file_monitor,
@@ -121,21 +124,9 @@ class PuppetENC(Plugin, Connector, ClientRunHooks):
         )
 
     def _forget(self) -> None:
-        # Replaced, not emptied: who is being asked about at this moment is put into the old one.
-        self._cache = {}
+        self._classifications.forget()
         if self.context.cache_mode in ("cautious", "aggressive"):
             self.context.expire_metadata()
-
-    def _classify(self, metadata: ClientMetadata) -> Classification:
-        """What the classifiers say; the same for one metadata object, however many clients' runs end meanwhile."""
-        found: Classification | None = metadata.scratch.get(type(self))
-        if found is None:
-            cache = self._cache
-            found = cache.get(metadata.hostname)
-            if found is None:
-                found = cache[metadata.hostname] = self._ask(metadata.hostname)
-            metadata.scratch[type(self)] = found
-        return found
 
     def _ask(self, hostname: str) -> Classification:
         groups: dict[str, None] = {}
@@ -148,15 +139,15 @@ class PuppetENC(Plugin, Connector, ClientRunHooks):
         return Classification(tuple(groups), parameters)
 
     def get_additional_groups(self, metadata: ClientMetadata) -> list[str]:
-        """The groups; `PluginExecutionError` if a classifier fails, because the client would lose some."""
-        return list(self._classify(metadata).groups)
+        """Return the groups; `PluginExecutionError` if a classifier fails, because the client would lose groups."""
+        return list(self._classifications.of(metadata).groups)
 
     def get_additional_data(self, metadata: ClientMetadata) -> Mapping[str, Any]:
-        """The parameters."""
-        return self._classify(metadata).parameters
+        """Return the parameters."""
+        return self._classifications.of(metadata).parameters
 
     def end_client_run(self, metadata: ClientMetadata) -> None:
-        """Have the classifiers asked again, about all clients."""
-        self._cache = {}
+        """Drop the results for all clients, so that the classifiers run again."""
+        self._classifications.forget()
         if self.context.cache_mode == "aggressive":
             self.context.expire_metadata()

@@ -1,4 +1,4 @@
-"""Reporting: keeps what clients report at the end of a run (docs: reference/plugins/reporting)."""
+"""Reporting: a store of the reports that clients send at the end of a run (docs: reference/plugins/reporting)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import PullSource, Statistics, Threaded
+from geventcore.reporting.host_counts import HostCounts
 from geventcore.reporting.options import FILE_LIMIT, REPORTING_OPTIONS, TRANSPORT
 from geventcore.reporting.parsing import parse_interaction
-from geventcore.reporting.transports import TransportContext, transport_class
+from geventcore.reporting.transports import DEFAULT_TRANSPORT, TransportContext, transport_class
 from geventcore.storage.report_model import EntryKind, EntryState
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ if TYPE_CHECKING:
     from geventcore.storage.report_model import Interaction
 
 
-#: What may become of a report.
+#: The outcomes for a report, as a metric's label.
 OUTCOMES = ("stored", "kept", "delivered", "refused", "failed")
 
 
 class Reporting(Plugin, Statistics, PullSource, Threaded):
-    """Hands what clients report to a transport, and answers questions about it."""
+    """A plugin that passes reports to a transport, and answers queries about stored reports."""
 
     needs_good_entries: ClassVar[bool] = False
     options: ClassVar[tuple[Option[Any], ...]] = REPORTING_OPTIONS
@@ -64,16 +65,19 @@ class Reporting(Plugin, Statistics, PullSource, Threaded):
         except ConfigError as err:
             raise PluginInitError(str(err)) from err
         context.add_metrics(self._refresh_metrics)
+        if name == DEFAULT_TRANSPORT:
+            # With other transports this server has no use for the database.
+            context.add_metrics(HostCounts(lambda: context.reporting_database).refresh)
 
     def start_threads(self) -> None:
-        """Start what the transport does besides."""
+        """Start the background work of the transport."""
         for outcome in OUTCOMES:
-            # So that the first one of a kind is seen as a rise.
+            # Start each counter at 0, so that the first report of a kind shows as an increase.
             REPORTS.inc(outcome, by=0)
         self._transport.start()
 
     def shutdown(self) -> None:
-        """End the transport; whatever it has taken is kept."""
+        """Stop the transport. Reports that it has accepted are kept."""
         super().shutdown()
         self._transport.shutdown()
 
@@ -81,7 +85,7 @@ class Reporting(Plugin, Statistics, PullSource, Threaded):
         try:
             places = self._transport.waiting()
         except OSError as err:
-            self.log.debug("what waits is not known: %s", err)
+            self.log.debug("cannot count the waiting reports: %s", err)
             return
         for place, waiting in places.items():
             REPORTS_WAITING_FILES.set(waiting.files, place)
@@ -90,7 +94,7 @@ class Reporting(Plugin, Statistics, PullSource, Threaded):
             REPORTS_OLDEST_SECONDS.set(waiting.oldest_seconds, place)
 
     def process_statistics(self, metadata: ClientMetadata, data: etree._Element) -> None:
-        """Take a report; see `Statistics`."""
+        """Store a report; see `Statistics`."""
         started = time.monotonic()
         interaction = parse_interaction(
             metadata,
@@ -107,17 +111,17 @@ class Reporting(Plugin, Statistics, PullSource, Threaded):
         except Exception as err:
             REPORTS.inc("failed")
             if not isinstance(err, GeventcoreError):
-                self.log.exception("%s: the report cannot be stored", metadata.hostname)
-            raise StatisticsNotStored(f"the report of {metadata.hostname} cannot be stored: {err}") from err
+                self.log.exception("%s: cannot store the report", metadata.hostname)
+            raise StatisticsNotStored(f"cannot store the report of {metadata.hostname}: {err}") from err
         self.context.measure("Reporting:process_statistics", time.monotonic() - started)
 
-    # -- questions
+    # -- queries
 
     def _database(self) -> Database:
         try:
             return self.context.reporting_database
         except (ConfigError, StorageError) as err:
-            raise PluginExecutionError(f"reports cannot be read: {err}") from err
+            raise PluginExecutionError(f"cannot read reports: {err}") from err
 
     def _last_interaction(self, client: str) -> Interaction:
         from geventcore.storage.report_queries import last_interaction
@@ -125,7 +129,7 @@ class Reporting(Plugin, Statistics, PullSource, Threaded):
         try:
             found = self._database().read(lambda connection: last_interaction(connection, client), snapshot=True)
         except StorageError as err:
-            raise PluginExecutionError(f"reports cannot be read: {err}") from err
+            raise PluginExecutionError(f"cannot read reports: {err}") from err
         if found is None:
             raise PluginExecutionError(f"{client} has not reported yet")
         return found
@@ -138,28 +142,28 @@ class Reporting(Plugin, Statistics, PullSource, Threaded):
     def get_current_entry(
         self, client: str, entry_tag: str, entry_name: str
     ) -> tuple[str | None, str | None, str | None, bytes | None]:
-        """See `PullSource.get_current_entry`; `PluginExecutionError` if the last report does not tell."""
+        """See `PullSource.get_current_entry`; `PluginExecutionError` if the last report does not have the entry."""
         interaction = self._last_interaction(client)
         for kind in (EntryKind.BAD, EntryKind.EXTRA, EntryKind.MODIFIED):
             for state in interaction.of_kind(kind):
                 if (state.tag, state.name) == (entry_tag, entry_name):
                     return (*_ownership(state), _content_of(client, state))
-        raise PluginExecutionError(f"the last report of {client} says nothing about {entry_tag}:{entry_name}")
+        raise PluginExecutionError(f"the last report of {client} does not have {entry_tag}:{entry_name}")
 
     # -- remote methods; the names are Bcfg2's
 
     def Ping(self) -> str:  # noqa: N802
-        """Tell that the plugin is there."""
+        """Return a fixed text, to show that the plugin is loaded."""
         return "Pong"
 
     def GetExtra(self, client: str) -> list[tuple[str, str, str | None]]:  # noqa: N802
-        """The entries that a client has and its configuration does not: ``[tag, name, type]``."""
+        """Return the entries on a client that its configuration does not have: ``[tag, name, type]``."""
         return self.get_extra(client)
 
     def GetCurrentEntry(  # noqa: N802
         self, client: str, entry_type: str, entry_name: str
     ) -> tuple[str | None, str | None, str | None, bytes | None]:
-        """How an entry is on a client: ``[owner, group, mode, content]``."""
+        """Return the state of an entry on a client: ``[owner, group, mode, content]``."""
         return self.get_current_entry(client, entry_type, entry_name)
 
 
@@ -170,7 +174,7 @@ def _ownership(state: EntryState) -> tuple[str | None, str | None, str | None]:
 
 
 def _content_of(client: str, state: EntryState) -> bytes | None:
-    """What a file holds on a client; None if it holds what it should, or is no file."""
+    """Return the content of a file on a client; None if the content is correct, or the entry is not a file."""
     if (state.get("sensitive") or "").lower() == "true":
         raise PluginExecutionError(f"{state.label} is sensitive: its content on {client} was not stored")
     content = state.content
@@ -180,4 +184,6 @@ def _content_of(client: str, state: EntryState) -> bytes | None:
         return base64.b64decode(content.data)
     if content.kind == "diff":
         return "\n".join(difflib.restore(content.data.split("\n"), 1)).encode()
-    raise PluginExecutionError(f"{state.label}: what {client} has is not stored exactly ({content.kind})")
+    raise PluginExecutionError(
+        f"{state.label}: the report of {client} does not have the exact content ({content.kind})"
+    )

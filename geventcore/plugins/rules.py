@@ -1,57 +1,63 @@
-"""Rules: entries written out literally, in files with priorities (docs: reference/plugins/rules)."""
+"""Rules: literal attributes of entries, in files with priorities (docs: reference/plugins/rules)."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from lxml import etree
 
-from geventcore.options import Option, types
+from geventcore.options import Option, Settings, types
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
-from geventcore.plugin.interfaces import Binder, ForEveryClient, Generator
+from geventcore.plugin.explanation import Explaining, Sources
+from geventcore.plugin.interfaces import Binder, DeclaredDependencies, ForEveryClient, Generator
+from geventcore.repository.derived import Derived
 from geventcore.specfiles.priority_files import PriorityFiles
+from geventcore.specfiles.priority_places import PriorityPlaces
 
 REGEX = Option(
     "rules",
     "regex",
     types.BOOLEAN,
     False,
-    "Take the names in rules for regular expressions, which must match the whole name of an entry.",
+    "Use the names in rules as regular expressions, which must match the whole name of an entry.",
 )
 REPLACE_NAME = Option(
     "rules",
     "replace_name",
     types.BOOLEAN,
     False,
-    "Replace %{name} in the attributes of a rule by the name of the entry that it is used for.",
+    "Replace %{name} in the attributes of a rule by the name of the entry.",
 )
 
 
-class Rules(Plugin, Generator):
-    """Binds entries from rules."""
+class Rules(Plugin, Generator, DeclaredDependencies, Explaining):
+    """A plugin that binds entries from rules."""
 
     options: ClassVar[tuple[Option[Any], ...]] = (REGEX, REPLACE_NAME)
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         self._rules = PriorityFiles(self.directory, context)
-        self._settings: object = None
-        self._replace_name = False
-        self._published: tuple[object, Mapping[str, Mapping[str, Binder]]] = (None, {})
+        self._replace_name = Derived(self._read_settings)
+        self._entries = Derived(self._index_entries)
 
     @property
     def entries(self) -> Mapping[str, Mapping[str, Binder]]:  # type: ignore[override]  # computed when files change
-        """See `Generator`: the rules that stand outside of conditions."""
-        names = self._rules.names
-        if self._published[0] is not names:
-            self._published = (names, {tag: dict.fromkeys(each, self.bind_entry) for tag, each in names.items()})
-        return self._published[1]
+        """See `Generator`: the unconditional rules."""
+        return self._entries.get(self._rules.names)
+
+    def _index_entries(self, names: Mapping[str, Iterable[str]]) -> Mapping[str, Mapping[str, Binder]]:
+        return {tag: dict.fromkeys(each, self.bind_entry) for tag, each in names.items()}
+
+    def dependencies(self, metadata: ClientMetadata) -> Hashable:
+        """See `DeclaredDependencies`."""
+        return ()
 
     def handles_entry(self, entry: etree._Element, metadata: ClientMetadata) -> bool:
-        """Whether there is a rule for the entry that applies to the client."""
+        """Return true if a rule for the entry applies to the client."""
         self._replaces_name()
         return bool(self._rules.candidates(entry, metadata))
 
@@ -67,11 +73,15 @@ class Rules(Plugin, Generator):
             return ForEveryClient((key.key, replace_name))
         return None if key is None else (key, replace_name)
 
+    def explain_binding(self, entry: etree._Element, metadata: ClientMetadata) -> Sources:
+        """See `Explaining`: the rules for the entry."""
+        self._replaces_name()
+        return PriorityPlaces(self._rules, metadata, self.name).sources(entry)
+
     def _replaces_name(self) -> bool:
-        """Whether names are filled in; follows the settings, which a reload replaces as a whole."""
-        settings = self.context.settings
-        if settings is not self._settings:
-            self._settings = settings
-            self._rules.regular_expressions = settings[REGEX]
-            self._replace_name = settings[REPLACE_NAME]
-        return self._replace_name
+        """True if the current settings replace names."""
+        return self._replace_name.get(self.context.settings)
+
+    def _read_settings(self, settings: Settings) -> bool:
+        self._rules.regular_expressions = settings[REGEX]
+        return settings[REPLACE_NAME]

@@ -1,7 +1,7 @@
 """SSH key pairs in the formats of ssh-keygen.
 
-Private keys are in OpenSSH's own format, DSA keys (which only old hosts still take) in PEM. Public keys are what stands
-in a ``.pub`` file, without the comment: ``ssh-ed25519 AAAA…``.
+Private keys are in OpenSSH's own format; DSA keys, which only old hosts accept, are in PEM. Public keys are the content
+of a ``.pub`` file without the comment: ``ssh-ed25519 AAAA…``.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from geventcore.errors import PluginExecutionError
 
-#: The kinds of keys, as ``ssh-keygen -t`` calls them.
+#: The types of keys, as ``ssh-keygen -t`` calls them.
 KEY_TYPES = ("dsa", "ecdsa", "ed25519", "rsa")
-#: The length that ssh-keygen chooses, in bits.
+#: The default length of ssh-keygen, in bits.
 _DEFAULT_BITS = {"dsa": 1024, "ecdsa": 256, "ed25519": 256, "rsa": 3072}
 _RSA_BITS = range(1024, 16385)
 _CURVES: dict[int, type[ec.EllipticCurve]] = {256: ec.SECP256R1, 384: ec.SECP384R1, 521: ec.SECP521R1}
@@ -42,14 +42,14 @@ PublicKey = rsa.RSAPublicKey | dsa.DSAPublicKey | ec.EllipticCurvePublicKey | ed
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A private key as it stands in its file, and its public key without comment and newline."""
+    """The content of a private key's file, and its public key without comment and newline."""
 
     private: bytes
     public: str
 
 
 def generate(key_type: str, bits: int | None = None, passphrase: str = "") -> KeyPair:
-    """A new pair; takes up to some seconds. `PluginExecutionError` for a kind or length of key that does not exist."""
+    """Generate a key pair, which takes up to some seconds. `PluginExecutionError` if type or length is invalid."""
     key = _new_key(key_type, _DEFAULT_BITS.get(key_type, 0) if bits is None else bits)
     encryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     return KeyPair(_private_bytes(key, encryption), _public_text(key.public_key()))
@@ -65,8 +65,8 @@ def _new_key(key_type: str, bits: int) -> PrivateKey:
     if key_type == "dsa" and bits == _DEFAULT_BITS["dsa"]:
         return dsa.generate_private_key(bits)
     if key_type in KEY_TYPES:
-        raise PluginExecutionError(f"{bits} bits are no length of an SSH key of type {key_type}")
-    raise PluginExecutionError(f"{key_type!r} is no type of SSH keys; there are {', '.join(KEY_TYPES)}")
+        raise PluginExecutionError(f"{bits} bits is not a valid length of an SSH key of type {key_type}")
+    raise PluginExecutionError(f"{key_type!r} is not a type of SSH key; expected one of {', '.join(KEY_TYPES)}")
 
 
 def _private_bytes(key: PrivateKey, encryption: KeySerializationEncryption) -> bytes:
@@ -75,7 +75,7 @@ def _private_bytes(key: PrivateKey, encryption: KeySerializationEncryption) -> b
     try:
         return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, encryption)
     except UnsupportedAlgorithm as err:
-        raise PluginExecutionError(f"SSH keys with a passphrase need bcrypt (geventcore[ssh]): {err}") from err
+        raise PluginExecutionError(f"SSH keys with a passphrase need bcrypt; install geventcore[ssh]: {err}") from err
 
 
 def _public_text(key: PublicKey) -> str:
@@ -95,9 +95,9 @@ def _string(data: bytes) -> bytes:
 
 
 def public_key_of(private: bytes) -> str:
-    """The public key of a private one, which may have a passphrase if it is in OpenSSH's format.
+    """Return the public key of a private key, which may have a passphrase if it is in OpenSSH's format.
 
-    `PluginExecutionError` if this is no private key that SSH could use.
+    `PluginExecutionError` if the data are not a private key that SSH can use.
     """
     text = private.strip()
     if text.startswith(_OPENSSH_BEGIN):
@@ -105,21 +105,23 @@ def public_key_of(private: bytes) -> str:
     try:
         key = load_pem_private_key(text + b"\n", None, unsafe_skip_rsa_key_validation=True)
     except TypeError as err:
-        raise PluginExecutionError("the private key has a passphrase, and is not in OpenSSH's format") from err
+        raise PluginExecutionError(
+            "the private key has a passphrase and is not in OpenSSH's format, so its public key cannot be read"
+        ) from err
     except (ValueError, UnsupportedAlgorithm) as err:
-        raise PluginExecutionError("this is no private key that SSH could use") from err
+        raise PluginExecutionError("not a private key that SSH can use") from err
     if not isinstance(key, PrivateKey):
-        raise PluginExecutionError("this is no private key that SSH could use")
+        raise PluginExecutionError("not a private key that SSH can use")
     return _public_text(key.public_key())
 
 
 def _public_of_openssh(text: bytes) -> str:
-    """The public key stands in clear in front of the private one."""
+    """Read the public key, which precedes the private key in clear."""
     try:
         encoded = text[len(_OPENSSH_BEGIN) : text.index(_OPENSSH_END)]
         data = base64.b64decode(b"".join(encoded.split()), validate=True)
         if not data.startswith(_OPENSSH_MAGIC):
-            raise ValueError("no OpenSSH key")
+            raise ValueError("not an OpenSSH key")
         at = len(_OPENSSH_MAGIC)
         for _ in ("cipher", "key derivation", "its options"):
             _, at = _take(data, at)
@@ -127,13 +129,13 @@ def _public_of_openssh(text: bytes) -> str:
         name, _ = _take(blob, 0)
         return f"{name.decode('ascii')} {base64.b64encode(blob).decode()}"
     except (ValueError, binascii.Error, struct.error) as err:
-        raise PluginExecutionError("this is no private key in OpenSSH's format, though it begins like one") from err
+        raise PluginExecutionError("invalid private key: it begins like OpenSSH's format but cannot be parsed") from err
 
 
 def _take(data: bytes, at: int) -> tuple[bytes, int]:
-    """A string of the SSH protocol, and where it ends."""
+    """Return a string of the SSH protocol and the position of its end."""
     (length,) = struct.unpack_from(">I", data, at)
     start = at + 4
     if start + length > len(data):
-        raise ValueError("the data end too early")
+        raise ValueError("the data are truncated")
     return data[start : start + length], start + length

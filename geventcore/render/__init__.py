@@ -1,1 +1,1 @@
-"""How one client's configuration is built: a list of steps, and the binding of entries."""
+"""The build of one client's configuration: a list of steps, and the binding of entries."""

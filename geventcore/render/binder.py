@@ -1,10 +1,10 @@
-"""Binding: which generator makes an abstract entry concrete (docs: reference/repository, "Binding").
+"""Binding: the choice of the generator that binds an abstract entry (docs: reference/repository, "Binding").
 
-1. An entry with ``altsrc`` is bound under that other name, and then gets its own name back. If that fails, nothing of
-   the attempt is left, and the entry is bound under its own name.
-2. The one generator whose table has the entry's name binds it. If several have it, the entry fails and the failure
-   names them.
-3. Otherwise the one generator that says it handles the entry binds it; none or several is a failure.
+1. An entry with ``altsrc`` is bound under that other name, and then gets its own name back. If that fails, the entry is
+   restored and bound under its own name.
+2. The generator whose table has the entry's name binds it. If several tables have it, the entry fails, and the failure
+   names the generators.
+3. Otherwise the generator whose `handles_entry` returns true binds it. If none or several do, the entry fails.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 
 NO_GENERATOR = "no matching generator"
 
-#: Tag -> the generators that have a table for it, with that table.
+#: Tag -> the generators that have a table for this tag, each with its table.
 _Tables = dict[str, list[tuple[Generator, Mapping[str, EntryBinder]]]]
 
 
 def _are_same(ones: _Tables, others: _Tables) -> bool:
-    """Whether two looks at the tables have seen the same objects."""
+    """Return true if both lookups found the same table objects."""
     return ones.keys() == others.keys() and all(
         len(one) == len(other := others[tag])
         and all(a[0] is b[0] and a[1] is b[1] for a, b in zip(one, other, strict=True))
@@ -43,30 +43,33 @@ def _are_same(ones: _Tables, others: _Tables) -> bool:
 
 
 class Binder:
-    """Binds entries with a fixed list of generators."""
+    """A binder of entries with a fixed list of generators."""
 
-    def __init__(self, generators: Sequence[Generator], timings: Timings, statistics_name: str) -> None:
-        """Durations of binding by asking are counted as ``<statistics_name>:Bind:<tag>``."""
-        #: Another object whenever the tables are others; what is kept for it does not keep them.
+    def __init__(self, generators: Sequence[Generator], timings: Timings) -> None:
+        """Count the durations of `Generator.bind_entry` as ``<owner>:Bind:<tag>``, see `Timings`."""
+        #: An object that changes whenever the tables change. A cache that refers to it does not keep the tables alive.
         self.state = object()
+        #: An object that changes whenever the tables change, whatever the version.
+        self.tables_state = object()
         self._generators = generators
         self._timings = timings
-        self._statistics_name = statistics_name
         self._tables: _Tables | None = None
         self._version = 0
         self._latest: Binder | None = None
 
     def with_current_tables(self, version: int = 0) -> Binder:
-        """A binder for one configuration: it looks up the generators' tables once, and not for every entry.
+        """Return a binder for one configuration, which looks up the generators' tables only once.
 
-        It is the same object as the last one if `version` and all tables are.
+        It is the same object as last time if `version` and all tables are unchanged.
         """
         tables = self._look_up_tables()
         latest = self._latest
         if latest is not None and latest._version == version and _are_same(latest._tables or {}, tables):
             return latest
-        binder = Binder(self._generators, self._timings, self._statistics_name)
+        binder = Binder(self._generators, self._timings)
         binder._tables, binder._version = tables, version
+        if latest is not None and _are_same(latest._tables or {}, tables):
+            binder.tables_state = latest.tables_state
         self._latest = binder
         return binder
 
@@ -78,7 +81,7 @@ class Binder:
         return tables
 
     def bind(self, entry: etree._Element, metadata: ClientMetadata, times: BindTimes) -> None:
-        """Bind an entry in place; `PluginExecutionError`, or what a generator raises, if it cannot be bound."""
+        """Bind an entry in place; `PluginExecutionError`, or an exception of the generator, if that fails."""
         if entry.get("altsrc") is not None and self._bind_alternative(entry, metadata, times):
             return
         generator, bind, _ = self.find(entry, entry.tag, entry.get("name", ""), metadata)
@@ -87,9 +90,10 @@ class Binder:
     def find(
         self, entry: etree._Element, tag: str, name: str, metadata: ClientMetadata
     ) -> tuple[Generator, EntryBinder, bool]:
-        """Who binds an entry of a tag and a name, with what, and whether it had to be asked.
+        """Find the generator for an entry with this tag and name.
 
-        `PluginExecutionError`, and a failure in the entry, if nobody does, or several do.
+        Returns the generator, its binding function, and true if it was found by `handles_entry` and not by its table.
+        If no generator or several are found, sets the entry's ``failure`` and raises `PluginExecutionError`.
         """
         tables = self._tables if self._tables is not None else self._look_up_tables()
         found = [(generator, table) for generator, table in tables.get(tag, ()) if name in table]
@@ -98,24 +102,24 @@ class Binder:
             return generator, table[name], False
         if found:
             self._fail(entry, [plugin_name(generator) for generator, _ in found])
-        willing = [generator for generator in self._generators if generator.handles_entry(entry, metadata)]
-        if len(willing) != 1:
-            self._fail(entry, [plugin_name(generator) for generator in willing])
-        generator = willing[0]
+        matching = [generator for generator in self._generators if generator.handles_entry(entry, metadata)]
+        if len(matching) != 1:
+            self._fail(entry, [plugin_name(generator) for generator in matching])
+        generator = matching[0]
         return generator, functools.partial(self._bind_measured, generator), True
 
     def _bind_measured(self, generator: Generator, entry: etree._Element, metadata: ClientMetadata) -> None:
         start = time.perf_counter()
         generator.bind_entry(entry, metadata)
-        self._timings.add(f"{self._statistics_name}:Bind:{entry.tag}", time.perf_counter() - start)
+        self._timings.add(f"{self._timings.owner}:Bind:{entry.tag}", time.perf_counter() - start)
 
     def _fail(self, entry: etree._Element, names: list[str]) -> NoReturn:
-        failure = f"ambiguous, several generators: {', '.join(names)}" if names else NO_GENERATOR
+        failure = f"several matching generators: {', '.join(names)}" if names else NO_GENERATOR
         entry.set("failure", failure)
         raise PluginExecutionError(f"{failure} for {entry.tag}:{entry.get('name')}")
 
     def _bind_alternative(self, entry: etree._Element, metadata: ClientMetadata, times: BindTimes) -> bool:
-        """Bind under the name in ``altsrc``; on failure the entry is as before, without ``altsrc``."""
+        """Bind under the name in ``altsrc``; on failure restore the entry, without ``altsrc``, and return false."""
         alternative = entry.attrib.pop("altsrc")
         before = dict(entry.items())
         text, children = entry.text, list(entry)
@@ -124,9 +128,14 @@ class Binder:
         entry.set("realname", name)
         try:
             self.bind(entry, metadata, times)
-        except Exception as err:  # noqa: BLE001 - whatever the alternative raised, the entry has a source of its own
+        except Exception as err:  # noqa: BLE001 - whatever the alternative raised, the entry may bind under its own name
             log.warning(
-                "%s: %s:%s cannot be taken from altsrc %s: %s", metadata.hostname, entry.tag, name, alternative, err
+                "%s: cannot bind %s:%s under its altsrc %s, trying its own name: %s",
+                metadata.hostname,
+                entry.tag,
+                name,
+                alternative,
+                err,
             )
             entry.attrib.clear()
             entry.attrib.update(before)

@@ -1,48 +1,51 @@
-"""What is kept from one configuration to the next: prepared structures, and bound entries as bytes.
+"""The cache that configurations share: structure templates, and bound entries as bytes.
 
-Nothing in here depends on time or on who asked first: a structure is kept under all that it is, an entry under all that
-binding it depends on. Files that change have other keys from then on, so there is nothing to invalidate; what is not
-used any more makes room for what is.
+The key of a structure template is a digest of the whole structure; the key of an entry is everything that binding it
+depends on. A changed file leads to another key, so nothing needs to be invalidated. The least recently used items are
+dropped first.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable
 
 from lxml import etree
 
 from geventcore.cache import RecentItems
-from geventcore.render.prepared import PreparedStructure, WrittenEntry
+from geventcore.render.structure_template import SerializedEntry, StructureTemplate
 
-#: What is kept of structures takes about ten times as much as their text, that of an entry half a kilobyte more.
-_PREPARED_FACTOR = 10
+#: An entry takes about so many bytes more than its XML.
 _ENTRY_OVERHEAD = 500
+#: No two structures that anybody can make have the same digest of so many bytes.
+_DIGEST_BYTES = 32
 
 
 class EntryStore:
-    """Keeps what was used last."""
+    """A bounded cache of structure templates and serialized entries; the least recently used are dropped first."""
 
     def __init__(self, limit: int) -> None:
-        """`limit`: how many bytes everything may take; 0 keeps nothing."""
-        self._structures: RecentItems[bytes, PreparedStructure] = RecentItems(limit // 4)
-        self._entries: RecentItems[Hashable, WrittenEntry] = RecentItems(limit - limit // 4)
-        #: The entry that was bound for a key, or None.
+        """Limit the cache to `limit` bytes; 0 disables it."""
+        self._structures: RecentItems[bytes, StructureTemplate] = RecentItems(limit // 4)
+        self._entries: RecentItems[Hashable, SerializedEntry] = RecentItems(limit - limit // 4)
+        #: Return the entry that was bound for a key, or None.
         self.get_entry = self._entries.get
 
     @property
     def size(self) -> int:
-        """How many bytes everything takes."""
+        """The size of the cache in bytes."""
         return self._structures.size + self._entries.size
 
-    def structure(self, element: etree._Element) -> PreparedStructure:
-        """What an element is as a structure."""
+    def structure(self, element: etree._Element) -> StructureTemplate:
+        """Return the template of a structure, made on first use."""
         source = etree.tostring(element, with_tail=False)
-        prepared = self._structures.get(source)
-        if prepared is None:
-            prepared = PreparedStructure(source)
-            self._structures.put(source, prepared, len(source) * _PREPARED_FACTOR)
-        return prepared
+        key = hashlib.blake2b(source, digest_size=_DIGEST_BYTES).digest()
+        template = self._structures.get(key)
+        if template is None:
+            template = StructureTemplate(source)
+            self._structures.put(key, template, template.size(source))
+        return template
 
-    def put_entry(self, key: Hashable, entry: WrittenEntry, source: bytes) -> None:
-        """Keep an entry. `source` is part of its key."""
+    def put_entry(self, key: Hashable, entry: SerializedEntry, source: bytes) -> None:
+        """Store an entry. `source`, the XML of the abstract entry, is part of its key."""
         self._entries.put(key, entry, len(entry.data) + len(source) + _ENTRY_OVERHEAD)

@@ -1,6 +1,7 @@
-"""Hooks with which a plugin may say that less needs to be done.
+"""Optional hooks, with which a plugin declares that work can be skipped.
 
-A class may override what such a hook speaks about and know nothing of the hook itself. Then the hook is not asked.
+A subclass may override the methods that such a hook describes without overriding the hook. The inherited hook then says
+nothing about the subclass, and is not called.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import functools
 
 
 @functools.cache
-def knows(plugin_class: type, hook: str, *subjects: str) -> bool:
-    """Whether `hook` of a class may be asked: it is defined where all its `subjects` are, or in a class below."""
+def is_hook_current(plugin_class: type, hook: str, *subjects: str) -> bool:
+    """Return true if no subclass of the class that defines `hook` overrides one of the methods in `subjects`."""
     ancestors = plugin_class.__mro__
 
     def depth(name: str) -> int:

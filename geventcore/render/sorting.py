@@ -1,4 +1,4 @@
-"""The order of a configuration: the children of every element by name, unnamed ones first; equal ones keep theirs."""
+"""The order of a configuration: the children of every element by name, unnamed ones first. The sort is stable."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lxml import etree
 
 
 def sort_key(element: etree._Element) -> str:
-    """What an element is sorted by. A name never sorts before the empty text."""
+    """Return the sort key of an element: its name, or the empty text, which sorts before every name."""
     return element.get("name", "")
 
 

@@ -1,1 +1,1 @@
-"""What clients report at the end of a run: from the upload to the database, and nothing lost on the way."""
+"""Reporting: the way of clients' reports from the upload to the database, without loss."""

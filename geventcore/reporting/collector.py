@@ -1,6 +1,7 @@
-"""What ``geventcore report-collector`` does: takes reports from where the server has put them, and stores them.
+"""The report collector: takes reports from a transport's source and stores them in the database.
 
-It goes on while the database, or Redis, is gone: nothing is taken for good before it is stored.
+It keeps running while the database or Redis is unavailable. A report is removed from the source only after it is
+stored.
 """
 
 from __future__ import annotations
@@ -10,40 +11,42 @@ import threading
 import time
 from collections.abc import Callable
 
+from geventcore.backoff import Backoff
 from geventcore.errors import GeventcoreError
 from geventcore.reporting.delivery import OUTAGES, Sink, deliver
 from geventcore.reporting.sources import Source
+from geventcore.units import counted
 
 log = logging.getLogger(__name__)
 
-#: How long to wait before a source that had nothing is asked again, in seconds.
+#: Pause after a source had no reports, in seconds.
 IDLE_SECONDS = 0.5
 #: Pauses between attempts to store something, in seconds. An attempt itself may wait for the database.
-FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 5.0
-#: How often the log says how many reports were stored, in seconds.
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
+#: Interval of the log line with the number of stored reports, in seconds.
 PROGRESS_SECONDS = 60.0
-#: How long before old reports are looked for, in seconds, and how often from then on.
+#: Delay of the first removal of old reports, and interval of further ones, in seconds.
 FIRST_DAILY_SECONDS = 600.0
 DAY_SECONDS = 86_400.0
 
 
 class Collector:
-    """Threads that store what a source has.
+    """The threads that store the reports of a source.
 
     Attributes:
-        stored: how many reports have been stored.
+        stored: number of stored reports.
     """
 
     def __init__(self, source: Source, sink: Sink, threads: int, daily: Callable[[], None]) -> None:
-        """`daily` is called once a day."""
+        """Set up a collector that calls `daily` once a day."""
         self._source = source
         self._sink = sink
         self._daily = daily
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self.stored = 0
-        #: Why nothing could be stored lately; "" if something was.
+        #: The reason why the last attempt failed; "" if it succeeded.
         self._outage = ""
         self._threads = [
             *(
@@ -54,22 +57,22 @@ class Collector:
         ]
 
     def start(self) -> None:
-        """Start to store."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def stop(self, patience: float) -> bool:
-        """Finish what is under way, for at most `patience` seconds; whether that was enough."""
+        """Stop, and wait at most `patience` seconds for open batches. Return whether all threads have ended."""
         self._stopping.set()
         deadline = time.monotonic() + patience
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._source.close()
-        log.info("%d reports have been stored", self.stored)
+        log.info("Stored %s since the start", counted(self.stored, "report"))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _collect(self) -> None:
-        pause = FIRST_PAUSE
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._stopping.is_set():
             try:
                 batch = self._source.take()
@@ -81,32 +84,31 @@ class Collector:
                     self.stored += count
                     if self._outage:
                         self._outage = ""
-                        log.info("Reports can be stored again")
-                pause = FIRST_PAUSE
+                        log.info("storing reports works again")
+                backoff.succeed()
             except OUTAGES as err:
                 with self._lock:
                     if self._outage != str(err):
                         self._outage = str(err)
-                        log.error("Reports wait, because they cannot be stored: %s", err)
-                self._stopping.wait(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                        log.error("cannot store reports, retrying: %s", err)
+                self._stopping.wait(backoff.fail())
             except Exception:
-                log.exception("Reports cannot be stored")
-                self._stopping.wait(LONGEST_PAUSE)
+                log.exception("cannot store reports")
+                self._stopping.wait(LONGEST_PAUSE_SECONDS)
 
     def _report(self) -> None:
-        """Say how it goes, and do what is to be done once a day."""
+        """Log the progress, and run the daily work."""
         said = 0
         next_daily = time.monotonic() + FIRST_DAILY_SECONDS
         while not self._stopping.wait(PROGRESS_SECONDS):
             with self._lock:
                 stored = self.stored
             if stored > said:
-                log.info("%d reports stored, %d since the start", stored - said, stored)
+                log.info("Stored %s, %d since the start", counted(stored - said, "report"), stored)
                 said = stored
             if time.monotonic() >= next_daily:
                 next_daily = time.monotonic() + DAY_SECONDS
                 try:
                     self._daily()
                 except GeventcoreError as err:
-                    log.error("Old reports cannot be removed: %s", err)
+                    log.error("cannot remove old reports: %s", err)

@@ -1,7 +1,7 @@
-"""From where reports wait to where they belong: in order, and once each, whatever ends in between.
+"""The delivery of waiting reports to their store, in order and exactly once.
 
-A batch is acknowledged after everything in it is stored. So a crash brings it again, and storing it again changes
-nothing.
+A batch is acknowledged after all its reports are stored. After a crash the batch is delivered again, and storing a
+report twice changes nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from geventcore.errors import DatabaseUnavailable, GeventcoreError, SchemaMismatch, StorageError
+from geventcore.group_commit import failures
 from geventcore.metrics.definitions import REPORTS
 from geventcore.reporting.format import decode
 from geventcore.reporting.sources import Batch
@@ -22,34 +23,37 @@ from geventcore.storage.report_writing import Stored, store_reports
 
 log = logging.getLogger(__name__)
 
-#: The store is gone, and may come back: what cannot be stored now is worth keeping.
+#: Errors of an unavailable store: the reports are kept for a later attempt.
 OUTAGES = (DatabaseUnavailable, SchemaMismatch)
 
-#: Of how many lines in a batch the log tells what is wrong: a file of something else may have any number of them.
+#: The most invalid lines of a batch that are logged: a foreign file may have any number of them.
 REFUSALS_TOLD = 5
-#: How much of a line the log shows that can be kept nowhere, in characters.
+#: The most characters of a lost line that are logged.
 EXCERPT = 200
 
 
 class Sink(Protocol):
-    """Where reports are stored."""
+    """A store for reports."""
 
     def store(self, interactions: Sequence[Interaction]) -> Sequence[StorageError | None]:
-        """Store reports; for each, why it cannot be stored, or None. One of `OUTAGES` if nothing can be stored now."""
+        """Store reports. Return for each the reason of a failure, or None.
+
+        Raises one of `OUTAGES` if the store is unavailable.
+        """
 
     def check(self) -> None:
-        """Raise one of `OUTAGES` if the store cannot be reached."""
+        """Check the store. Raises one of `OUTAGES` if it is unavailable."""
 
     @property
     def is_gone(self) -> bool:
-        """Whether it is known that the store cannot be reached. Asks nobody."""
+        """True if the store is known to be unavailable. Does not ask the store."""
 
 
 class DatabaseSink:
-    """Stores reports in the database."""
+    """The sink that stores reports in the database."""
 
     def __init__(self, database: Callable[[], Database]) -> None:
-        """`database` may open it, and wait for it."""
+        """Set up the sink; `database` opens the database and may wait for it."""
         self._open = database
         self._opened: Database | None = None
 
@@ -59,7 +63,7 @@ class DatabaseSink:
         except OUTAGES:
             raise
         except GeventcoreError as err:
-            # No fault of the report that happens to be the first one.
+            # The error concerns the database, and not the first report.
             raise DatabaseUnavailable(str(err)) from err
         return self._opened
 
@@ -73,24 +77,26 @@ class DatabaseSink:
         return self._opened is not None and not self._opened.is_available
 
     def store(self, interactions: Sequence[Interaction]) -> Sequence[StorageError | None]:
-        """See `Sink.store`. All in one transaction, unless one of them spoils it for the others."""
-        try:
-            reports = [prepare(interaction) for interaction in interactions]
-            outcomes = self._database().write(lambda connection: store_reports(connection, reports))
-        except OUTAGES:
-            raise
-        except Exception as err:  # noqa: BLE001 - whatever a driver says to a value, it concerns the report that has it
-            if len(interactions) == 1:
-                return [_as_storage_error(err, interactions[0].client)]
-            # A transaction for each half: so one that is bad among a hundred costs a dozen commits, and not a hundred.
-            middle = len(interactions) // 2
-            return [*self.store(interactions[:middle]), *self.store(interactions[middle:])]
-        for interaction, outcome in zip(interactions, outcomes, strict=True):
-            if outcome is not Stored.NEW:
-                log.warning(
-                    "%s: a report is ignored, because it is there already (%s)", interaction.client, outcome.value
-                )
-        return [None] * len(interactions)
+        """See `Sink.store`. Uses one transaction, unless a report fails."""
+
+        def attempt(numbers: Sequence[int]) -> Exception | None:
+            some = [interactions[number] for number in numbers]
+            try:
+                reports = [prepare(interaction) for interaction in some]
+                outcomes = self._database().write(lambda connection: store_reports(connection, reports))
+            except OUTAGES:
+                raise
+            except Exception as err:  # noqa: BLE001 - a driver may raise anything for a bad value
+                return err
+            for interaction, outcome in zip(some, outcomes, strict=True):
+                if outcome is not Stored.NEW:
+                    log.warning("%s: ignored a report that is stored already (%s)", interaction.client, outcome.value)
+            return None
+
+        errors: list[StorageError | None] = [None] * len(interactions)
+        for number, err in failures(range(len(interactions)), attempt).items():
+            errors[number] = _as_storage_error(err, interactions[number].client)
+        return errors
 
 
 def _as_storage_error(err: Exception, client: str) -> StorageError:
@@ -102,7 +108,10 @@ def _as_storage_error(err: Exception, client: str) -> StorageError:
 
 
 def deliver(batch: Batch, sink: Sink, offload: Offload) -> int:
-    """Store a batch and acknowledge it; how many reports it had. One of `OUTAGES` if nothing can be stored now."""
+    """Store a batch, acknowledge it and return its number of reports.
+
+    Raises one of `OUTAGES` if the store is unavailable.
+    """
     try:
         interactions: list[Interaction] = []
         lines: list[bytes] = []
@@ -112,10 +121,10 @@ def deliver(batch: Batch, sink: Sink, offload: Offload) -> int:
                 interactions.append(decode(line))
                 lines.append(line)
             except ValueError as err:
-                refused.append((line, f"a line is no report: {err}"))
+                refused.append((line, f"a line is not a report: {err}"))
         for line, error in zip(lines, sink.store(interactions) if interactions else (), strict=True):
             if error is not None:
-                refused.append((line, f"a report cannot be stored: {error}"))
+                refused.append((line, f"cannot store a report: {error}"))
         if refused:
             _set_aside(batch, refused, offload)
         offload(batch.acknowledge)
@@ -128,14 +137,14 @@ def deliver(batch: Batch, sink: Sink, offload: Offload) -> int:
 
 
 def _set_aside(batch: Batch, refused: Sequence[tuple[bytes, str]], offload: Offload) -> None:
-    """Keep lines that nobody can store, or say that they are lost; either way they hold up nobody."""
+    """Set invalid lines aside, or log that they are lost. Either way they do not block other reports."""
     for _, reason in refused[:REFUSALS_TOLD]:
         log.error("%s: %s", batch.origin, reason)
     try:
         place = offload(batch.refuse, [line for line, _ in refused])
     except OSError as err:
         for line, _ in refused[:REFUSALS_TOLD]:
-            log.error("%s: a line that is dropped begins with %.*r", batch.origin, EXCERPT, line[:EXCERPT])
-        log.error("%s: %d lines are dropped: %s", batch.origin, len(refused), err)
+            log.error("%s: a dropped line begins with %.*r", batch.origin, EXCERPT, line[:EXCERPT])
+        log.error("%s: dropped %d invalid lines: %s", batch.origin, len(refused), err)
     else:
-        log.error("%s: %d lines that cannot be stored are kept as %s", batch.origin, len(refused), place)
+        log.error("%s: moved %d invalid lines to %s", batch.origin, len(refused), place)

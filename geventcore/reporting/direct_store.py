@@ -1,4 +1,4 @@
-"""DirectStore: the server stores reports itself. Those that come at the same time share a transaction."""
+"""DirectStore: the server stores reports itself. Reports that arrive at the same time share a transaction."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ log = logging.getLogger(__name__)
 
 
 def check_database(settings: Settings) -> None:
-    """`ConfigError` if reports could never be stored. A database that is gone may come back; a new file is made later,
-    by the process that serves."""
+    """Check the database at the start. The serving process creates a missing SQLite file later.
+
+    Raises:
+        ConfigError: reports could never be stored. An outage is no error, since it may end.
+    """
     config = reporting_config(settings)
     try:
         version = schema_version(config)
@@ -29,13 +32,13 @@ def check_database(settings: Settings) -> None:
     except DatabaseMisconfigured as err:
         raise ConfigError(str(with_place(err, settings, config))) from err
     except DatabaseUnavailable as err:
-        log.warning("Reports will wait until the database is there: %s", err)
+        log.warning("reports wait until the database is available: %s", err)
     except StorageError as err:
         raise ConfigError(str(err)) from err
 
 
 class DirectStore(JournaledTransport):
-    """Stores reports in the database, or in a journal while that is gone."""
+    """The transport that stores reports in the database, or in a journal while the database is unavailable."""
 
     def __init__(self, context: TransportContext) -> None:
         check_database(context.settings())

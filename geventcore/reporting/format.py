@@ -1,7 +1,6 @@
-"""How a report is written to a spool file or a Redis list: one line of JSON with the number of its version.
+"""The format of reports in spool files and Redis lists: one line of JSON with a version number.
 
-Reading one back checks the type of everything and builds nothing but plain values, so that a file that somebody has
-changed is refused and never executed.
+The reader checks all types and builds only plain values. So a manipulated file is refused and cannot execute code.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any
 
 from geventcore.storage.report_model import EntryKind, EntryState, FileContent, Interaction
 
-#: Stands in every line; a line with another one is from another program.
+#: The version number in every line. Other numbers belong to other programs.
 VERSION = 1
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Interaction)}
@@ -21,13 +20,13 @@ _OPTIONAL_TEXTS = ("profile", "version")
 _COUNTS = ("timestamp", "total", "good")
 _SWITCHES = ("dry_run", "only_important")
 _NAMES = ("groups", "bundles")
-#: What SQLite and PostgreSQL can store.
+#: The largest number that SQLite and PostgreSQL can store.
 _MAX_INTEGER = 2**63 - 1
 _MAX_COUNT = 2**31 - 1
 
 
 def encode(interaction: Interaction) -> bytes:
-    """One line, with its end."""
+    """Return the report as one line with a line end."""
     values: dict[str, Any] = {"report": VERSION}
     for name in _FIELDS:
         value = getattr(interaction, name)
@@ -45,7 +44,11 @@ def _encode_entry(kind: EntryKind, state: EntryState) -> list[Any]:
 
 
 def decode(line: bytes) -> Interaction:
-    """What a line says; `ValueError` if it is not one that `encode` could have written."""
+    """Parse a line.
+
+    Raises:
+        ValueError: the line is not in the format of `encode`.
+    """
     try:
         return _decode(line)
     except RecursionError:
@@ -56,7 +59,7 @@ def _decode(line: bytes) -> Interaction:
     try:
         values = json.loads(line)
     except ValueError as err:
-        raise ValueError(f"no JSON: {err}") from None
+        raise ValueError(f"not JSON: {err}") from None
     if not isinstance(values, dict) or values.pop("report", None) != VERSION:
         raise ValueError(f"not a report of version {VERSION}")
     if values.keys() != _FIELDS.keys():
@@ -72,7 +75,7 @@ def _decode(line: bytes) -> Interaction:
         "stamps": tuple((_text(name), _integer(at)) for name, at in map(_pair, _list(values["stamps"]))),
     }
     if not found["client"] or found["state"] not in ("clean", "dirty"):
-        raise ValueError("no client, or no such state")
+        raise ValueError("no client, or an unknown state")
     return Interaction(**found)
 
 
@@ -95,20 +98,20 @@ def _decode_content(item: Any) -> FileContent:
 
 def _attributes(value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict):
-        raise ValueError("attributes are no object")
+        raise ValueError("attributes are not an object")
     return tuple(sorted((_text(name), _text(text)) for name, text in value.items()))
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or "\0" in value:
-        raise ValueError(f"no text: {value!r:.40}")
+        raise ValueError(f"not a text: {value!r:.40}")
     value.encode("utf-8")
     return value
 
 
 def _integer(value: Any, maximum: int = _MAX_INTEGER) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= maximum:
-        raise ValueError(f"no number from 0 to {maximum}: {value!r:.40}")
+        raise ValueError(f"not a number from 0 to {maximum}: {value!r:.40}")
     return value
 
 
@@ -120,7 +123,7 @@ def _boolean(value: Any) -> bool:
 
 def _list(value: Any, length: int | None = None) -> list[Any]:
     if not isinstance(value, list) or (length is not None and len(value) != length):
-        raise ValueError(f"no list, or not of that length: {value!r:.40}")
+        raise ValueError(f"not a list, or of another length: {value!r:.40}")
     return value
 
 

@@ -1,7 +1,7 @@
-"""What the server does with reports while the database is gone: it keeps them, and stores them when it is back.
+"""The journal: keeps reports while the database is unavailable, and stores them afterwards.
 
-As long as reports wait, further ones wait behind them, so that they are stored in the order of their arrival. A thread
-in every process of the server looks after the spool that they share; one of them at a time empties it.
+While reports wait, further reports queue behind them, so that all are stored in the order of arrival. The processes of
+the server share the spool. Each has a thread for it, and one thread at a time empties it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from geventcore.backoff import Backoff
 from geventcore.errors import DatabaseUnavailable, StatisticsNotStored
+from geventcore.group_commit import GroupCommit
 from geventcore.metrics.definitions import REPORTS
-from geventcore.reporting.batching import Batcher
 from geventcore.reporting.delivery import OUTAGES, Sink, deliver
 from geventcore.reporting.format import encode
 from geventcore.reporting.options import SPOOL_LIMIT
@@ -21,22 +22,23 @@ from geventcore.reporting.sources import SpoolSource
 from geventcore.reporting.spool import Spool, SpoolUnusable, Waiting
 from geventcore.reporting.transports import Transport, TransportContext
 from geventcore.storage.report_model import Interaction
+from geventcore.units import counted
 
 log = logging.getLogger(__name__)
 
-#: Reports in one transaction at most.
+#: The most reports in one transaction.
 BATCH_LIMIT = 100
-#: How often the spool is looked at: another process may have put something there and died. In seconds.
+#: Interval of checks of the spool, in seconds: another process may have written a report and died.
 LOOK_SECONDS = 5.0
-#: Pauses between attempts to store what waits, in seconds. An attempt itself may wait for the database.
-FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 5.0
-#: For how long the end of the server waits for the thread, in seconds.
+#: Pauses between attempts to store waiting reports, in seconds. An attempt may also wait for the database.
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
+#: Timeout for ending the thread when the server stops, in seconds.
 JOIN_SECONDS = 2.0
 
 
 class JournaledTransport(Transport):
-    """A transport of the server itself, whose reports wait in a journal while there is nowhere to put them."""
+    """A transport in the server with a journal for outages."""
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class JournaledTransport(Transport):
         daily: Callable[[], None] | None = None,
         look: Callable[[], None] = lambda: None,
     ) -> None:
-        """`sink`, `daily` and `look` as for `JournaledSink`."""
+        """Set up the transport; see `JournaledSink` for `sink`, `daily` and `look`."""
         super().__init__(context)
         self._journaled = JournaledSink(sink, context, daily, look)
 
@@ -58,16 +60,16 @@ class JournaledTransport(Transport):
         return {"journal": self._journaled.spool.waiting()}
 
     def start(self) -> None:
-        """Store what the last server has left."""
+        """Start the thread, which first stores reports left by the last server."""
         self._journaled.start()
 
     def shutdown(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._journaled.shutdown()
 
 
 class JournaledSink:
-    """Stores reports in a sink, or keeps them until that is possible."""
+    """A sink that keeps reports in a spool while the inner sink is unavailable."""
 
     def __init__(
         self,
@@ -76,18 +78,21 @@ class JournaledSink:
         daily: Callable[[], None] | None = None,
         look: Callable[[], None] = lambda: None,
     ) -> None:
-        """While nothing waits, `daily` is called once a day by one of the processes, and `look` by every one whenever
-        it has looked at the spool."""
+        """Set up the sink.
+
+        While no report waits, one of the processes calls `daily` once a day. Every process calls `look` after each
+        check of the spool.
+        """
         self.spool = Spool(context.directory / "journal", lambda: context.settings()[SPOOL_LIMIT], context.offload)
         self._sink = sink
         self._source = SpoolSource(self.spool)
         self._offload = context.offload
-        self._batcher: Batcher[Interaction] = Batcher(self._store_batch, BATCH_LIMIT)
+        self._group = GroupCommit.storing(self._store_batch, BATCH_LIMIT)
         self._is_out = False
-        #: Whether the log says that reports are kept.
+        #: Whether the outage has been logged.
         self._is_announced = False
         self._lock = threading.Lock()
-        #: How many reports are on their way into the spool.
+        #: The number of reports on their way into the spool.
         self._keepers = 0
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -98,19 +103,23 @@ class JournaledSink:
 
     @property
     def is_out(self) -> bool:
-        """Whether reports are kept, because they cannot be stored or because others are waiting."""
+        """True if reports go to the spool, because of an outage or because older ones wait."""
         return self._is_out
 
     # -- taking reports
 
     def store(self, interaction: Interaction) -> None:
-        """Take a report. `StatisticsNotStored` if it can neither be stored nor kept."""
+        """Store or keep a report.
+
+        Raises:
+            StatisticsNotStored: the report can neither be stored nor kept.
+        """
         outage: Exception | None = None
         if not self._is_out:
             try:
                 if self._sink.is_gone:
-                    raise DatabaseUnavailable("the database is gone")
-                self._batcher.put(interaction)
+                    raise DatabaseUnavailable("the database is unavailable")
+                self._group.put(interaction)
                 REPORTS.inc("stored")
                 self._end_outage()
                 return
@@ -125,7 +134,7 @@ class JournaledSink:
             REPORTS.inc("kept")
         except OSError as err:
             raise StatisticsNotStored(
-                f"the report of {interaction.client} cannot be stored, and cannot be kept either: {err.strerror or err}"
+                f"cannot store the report of {interaction.client}, and cannot keep it for later: {err.strerror or err}"
             ) from err
         finally:
             with self._lock:
@@ -135,8 +144,8 @@ class JournaledSink:
 
     def _store_batch(self, interactions: Sequence[Interaction]) -> Sequence[Exception | None]:
         if self._is_out:
-            # Those who came before have waited for it in vain.
-            raise DatabaseUnavailable("the database is gone")
+            # Earlier reports have waited for the database in vain.
+            raise DatabaseUnavailable("the database is unavailable")
         return self._sink.store(interactions)
 
     def _begin_outage(self, err: Exception) -> None:
@@ -144,31 +153,31 @@ class JournaledSink:
             self._is_out = True
             if not self._is_announced:
                 self._is_announced = True
-                log.error("Reports are kept in %s until they can be stored: %s", self.spool.directory, err)
+                log.error("cannot store reports, keeping them in %s for later: %s", self.spool.directory, err)
         self._wake.set()
 
     def _end_outage(self) -> None:
-        """A report has been stored: only that tells that reports can be stored."""
+        """Note that a report was stored, which ends an outage."""
         if self._is_announced:
             self._is_announced = False
-            log.info("Reports are stored at once again")
+            log.info("storing reports at once again")
 
-    # -- storing what waits
+    # -- storing waiting reports
 
     def start(self) -> None:
-        """Store what waits from now on; reports that the last server has left come first."""
+        """Start the thread. Reports left by the last server come first."""
         try:
             self._is_out = not self._offload(self.spool.is_empty)
         except SpoolUnusable as err:
             log.error("%s", err)
         if self._is_out:
-            log.info("Reports wait in %s to be stored", self.spool.directory)
+            log.info("reports of the last server wait in %s, storing them", self.spool.directory)
             self._wake.set()
         self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
         self._thread.start()
 
     def shutdown(self) -> None:
-        """End the thread; what still waits is stored when the server is started again."""
+        """Stop the thread. The next server stores the reports that still wait."""
         self._stopping.set()
         self._wake.set()
         if self._thread is not None:
@@ -176,8 +185,8 @@ class JournaledSink:
         self._source.close()
 
     def _run(self) -> None:
-        pause = FIRST_PAUSE
-        complaint = ""
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        last_error = ""
         while not self._stopping.is_set():
             self._wake.wait(LOOK_SECONDS)
             self._wake.clear()
@@ -185,43 +194,42 @@ class JournaledSink:
                 self._empty()
                 self._do_daily()
                 self._look()
-                pause = FIRST_PAUSE
-                complaint = ""
+                backoff.succeed()
+                last_error = ""
             except SpoolUnusable as err:
-                if complaint != str(err):
-                    complaint = str(err)
-                    log.error("Reports that wait cannot be stored: %s", err)
-                self._stopping.wait(LONGEST_PAUSE)
+                if last_error != str(err):
+                    last_error = str(err)
+                    log.error("cannot store waiting reports, retrying: %s", err)
+                self._stopping.wait(LONGEST_PAUSE_SECONDS)
             except OUTAGES as err:
-                log.debug("Reports still wait: %s", err)
-                self._stopping.wait(pause)
+                log.debug("reports still wait: %s", err)
+                self._stopping.wait(backoff.fail())
                 self._wake.set()
-                pause = min(2 * pause, LONGEST_PAUSE)
             except Exception:
-                log.exception("Reports that wait cannot be stored")
-                self._stopping.wait(LONGEST_PAUSE)
+                log.exception("cannot store waiting reports")
+                self._stopping.wait(LONGEST_PAUSE_SECONDS)
 
     def _empty(self) -> None:
-        """Store what waits, if nobody else does it."""
+        """Store waiting reports, unless another process does."""
         stored = 0
         while not self._stopping.is_set() and not self._offload(self.spool.is_empty):
             batch = self._offload(self._source.take)
             if batch is None:
-                # Another process does it; when it has, this one looks again.
-                self._stopping.wait(FIRST_PAUSE)
+                # Another process does it. Check again when it has finished.
+                self._stopping.wait(FIRST_PAUSE_SECONDS)
                 if self._is_out:
                     self._wake.set()
                 return
             stored += deliver(batch, self._sink, self._offload)
         if stored:
-            log.info("%d reports that had waited are stored", stored)
+            log.info("stored %s from the journal", counted(stored, "report"))
         if self._is_out and not self._stopping.is_set():
             if self._keepers or not self._offload(self.spool.is_empty):
-                self._stopping.wait(FIRST_PAUSE)
+                self._stopping.wait(FIRST_PAUSE_SECONDS)
                 self._wake.set()
                 return
             if not stored:
-                # Another process has stored what waited, or there was no place for anything to wait in.
+                # Another process has stored the waiting reports, or the spool was unusable.
                 self._sink.check()
             self._is_out = False
             if stored:

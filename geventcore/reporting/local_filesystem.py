@@ -1,4 +1,4 @@
-"""LocalFilesystem: the server puts reports into a directory, from which ``geventcore report-collector`` takes them."""
+"""LocalFilesystem: the server writes reports to a directory, and ``geventcore report-collector`` takes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _spool(context: TransportContext) -> Spool:
 
 
 class LocalFilesystem(Transport):
-    """Writes reports to files."""
+    """The transport that writes reports to files."""
 
     def __init__(self, context: TransportContext) -> None:
         super().__init__(context)
@@ -31,7 +31,7 @@ class LocalFilesystem(Transport):
             self._spool.put(encode(interaction))
         except OSError as err:
             raise StatisticsNotStored(
-                f"the report of {interaction.client} cannot be kept: {err.strerror or err}"
+                f"cannot store the report of {interaction.client}: {err.strerror or err}"
             ) from err
         REPORTS.inc("stored")
 

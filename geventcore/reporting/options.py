@@ -1,4 +1,4 @@
-"""The options of reports. Where they are stored is a matter of the ``[database]`` options."""
+"""The options of reporting. The ``[database]`` options configure the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TimeZoneType(ValueType[tzinfo]):
         try:
             return zoneinfo.ZoneInfo(text.strip())
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("this machine does not know it") from None
+            raise ValueError("this machine does not know this zone") from None
 
 
 TRANSPORT = Option(
@@ -29,10 +29,10 @@ TRANSPORT = Option(
     "transport",
     types.choice(*TRANSPORTS),
     DEFAULT_TRANSPORT,
-    "How reports of clients get into the database.\n\n"
-    "With DirectStore the server stores them; if the database is gone they wait in a journal, a directory below the "
-    "repository, and are stored when it is back. With LocalFilesystem the server puts them into a directory and with "
-    "RedisTransport into a list of a Redis server, and 'geventcore report-collector' stores them.",
+    "The way of reports into the database.\n\n"
+    "DirectStore: the server stores them. While the database is unavailable, they wait in a journal, a directory "
+    "below the repository. LocalFilesystem: the server writes them to a directory. RedisTransport: the server appends "
+    "them to a list of a Redis server. With these two, 'geventcore report-collector' stores them in the database.",
     at_start=True,
 )
 STORAGE = Option(
@@ -40,7 +40,7 @@ STORAGE = Option(
     "storage",
     types.choice("database", synonyms={"DjangoORM": "database"}),
     "DjangoORM",
-    "Where reports are kept. There is one place, the database; its name is that of Bcfg2.",
+    "The storage of reports. The only value is the database, under the name that Bcfg2 uses.",
     at_start=True,
 )
 FILE_LIMIT = Option(
@@ -48,17 +48,17 @@ FILE_LIMIT = Option(
     "file_limit",
     types.SIZE,
     1 << 20,
-    "How large a difference between files may be to be stored with a report, in bytes.\n\n"
-    "Of a larger one, a hash is stored. Nothing is stored of files that are marked as sensitive.",
+    "The largest file difference that is stored with a report, in bytes.\n\n"
+    "A hash replaces larger ones. No difference is stored for files that are marked as sensitive.",
 )
 MAX_CHILDREN = Option(
     "reporting",
     "max_children",
     types.integer(0, 64),
     0,
-    "How many batches of reports the collector stores at the same time.\n\n"
-    "0 and 1 mean one after the other, in the order of their arrival, which is fastest with SQLite. More help if the "
-    "database is far away.",
+    "The number of batches that the collector stores in parallel.\n\n"
+    "0 and 1 store one after the other, in the order of arrival, which is fastest with SQLite. Higher values help if "
+    "the network to the database is slow.",
     flags=("--max-children",),
 )
 SPOOL_LIMIT = Option(
@@ -66,46 +66,43 @@ SPOOL_LIMIT = Option(
     "spool_limit",
     types.size(1),
     1 << 30,
-    "How many bytes of reports may wait for the database.\n\n"
-    "When the limit is reached, or the disk is full, further reports are refused, and clients say so. A report takes "
-    "one to two kilobytes, and more if it has differences of files.",
+    "The largest total size of reports that wait for the database.\n\n"
+    "When the limit is reached or the disk is full, the server refuses further reports, and clients get an error. A "
+    "report takes one to two kilobytes, and more if it has file differences.",
 )
 KEEP_DAYS = Option(
     "reporting",
     "keep_days",
     types.integer(0, 36500),
     0,
-    "For how many days reports are kept; 0 for ever.\n\n"
-    "Whoever stores reports (the server, or the collector) removes older ones once a day. 'geventcore reports purge' "
-    "does it at once.",
+    "The number of days to keep reports; 0 keeps them for ever.\n\n"
+    "The server, or the collector, removes older reports once a day. 'geventcore reports purge' removes them at once.",
 )
 TIME_ZONE = Option(
     "reporting",
     "time_zone",
     types.optional(TimeZoneType()),
     None,
-    "The time zone of times that 'geventcore reports' shows. Without one, that of the machine.",
+    "The time zone in the output of 'geventcore reports'. The default is the machine's time zone.",
 )
 REDIS_HOST = Option(
     "reporting",
     "redis_host",
     types.STRING,
     "127.0.0.1",
-    "The machine of the Redis server, for RedisTransport.",
+    "The host of the Redis server, for RedisTransport.",
     at_start=True,
 )
 REDIS_PORT = Option(
     "reporting", "redis_port", types.integer(1, 65535), 6379, "The TCP port of the Redis server.", at_start=True
 )
-REDIS_DB = Option(
-    "reporting", "redis_db", types.integer(0), 0, "The number of the database in the Redis server.", at_start=True
-)
+REDIS_DB = Option("reporting", "redis_db", types.integer(0), 0, "The number of the Redis database.", at_start=True)
 REDIS_PASSWORD = Option(
     "reporting",
     "redis_password",
     types.OPTIONAL_STRING,
     None,
-    "The password of the Redis server, if any.",
+    "The password of the Redis server.",
     secret=True,
     at_start=True,
 )

@@ -1,8 +1,8 @@
-"""From an upload to an `Interaction`: pure, and cheap for the server.
+"""The conversion of an upload to an `Interaction`. No I/O.
 
-An upload of a real client holds every entry of its configuration, most of them with the full text of a file. Good
-entries are counted and otherwise not looked at; of the others the text is dropped. What the elements say is cut to what
-a database takes, so that no upload can be refused later, when nobody waits for the answer any more.
+A client uploads all entries of its configuration, most of them with the full text of a file. Good entries are only
+counted. The texts of other entries are dropped. Values are truncated to the limits of the database, so that storing
+cannot fail later, after the client got its answer.
 """
 
 from __future__ import annotations
@@ -19,31 +19,34 @@ from geventcore.errors import PluginExecutionError
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.storage.report_model import EntryKind, EntryState, FileContent, Interaction, sorted_names
 
-#: Where entries of a kind stand.
+#: The element that holds the entries of a kind.
 _SECTIONS = {"Bad": EntryKind.BAD, "Modified": EntryKind.MODIFIED, "Extra": EntryKind.EXTRA}
-#: What says nothing about the entry, or is looked at separately.
+#: Attributes that do not describe the entry or are parsed separately.
 _DROPPED = frozenset({"name", "qtext", "current_bdiff", "current_bfile", "encoding"})
-#: Elements below an entry that tell what was found on the client.
+#: Child elements that describe the state on the client.
 _CHILDREN = frozenset({"Prune", "Instance"})
-#: A name or value that is longer is no name or value. PATH_MAX is 4096.
+#: The longest name or value, in characters. PATH_MAX is 4096.
 MAX_TEXT = 4096
-#: The times of more phases than these are not kept; a client has about ten.
+#: The most phases with times; a client has about ten. Further ones are dropped.
 MAX_STAMPS = 40
-#: More children than these are not kept: a directory may hold any number of files that are to be pruned.
+#: The most child elements, since a directory may hold any number of files to prune. Further ones are dropped.
 MAX_CHILDREN = 1000
-#: Counts that are larger are no counts.
+#: The largest accepted count.
 MAX_COUNT = 2**31 - 1
-#: The end of time, in milliseconds since the epoch: year 9999.
+#: The latest accepted time, the year 9999, in milliseconds since the epoch.
 MAX_TIME = 253_402_300_799_000
 
 
 def parse_interaction(
     metadata: ClientMetadata, root: etree._Element, *, timestamp: int, server: str, file_limit: int
 ) -> Interaction:
-    """What an upload says.
+    """Parse an upload.
 
-    `timestamp` is when it arrived, in milliseconds since the epoch; differences and files of more than `file_limit`
-    bytes become a hash. `PluginExecutionError` if there is no ``Statistics`` element below the root.
+    `timestamp` is the time of arrival in milliseconds since the epoch. Differences and files of more than `file_limit`
+    bytes are replaced by a hash.
+
+    Raises:
+        PluginExecutionError: there is no ``Statistics`` element below the root.
     """
     statistics = root.find("Statistics")
     if statistics is None:

@@ -1,15 +1,15 @@
-"""RedisTransport: the server puts reports into a list of a Redis server; ``geventcore report-collector`` takes them.
+"""RedisTransport: the server appends reports to a Redis list, and ``geventcore report-collector`` takes them.
 
 Keys:
 
 * ``bcfg2_statistics``: the list of reports, oldest first.
-* ``bcfg2_statistics:taken:<collector>:<number>``: a batch that a collector has taken and not stored yet.
-* ``bcfg2_statistics:alive:<collector>``: exists as long as the collector lives, and a little longer. What a collector
-  had taken that lives no more goes back to the list.
-* ``bcfg2_statistics:refused``: what is no report, if the collector cannot keep it in its directory; the latest.
+* ``bcfg2_statistics:taken:<collector>:<number>``: a batch that a collector has taken, but not stored yet.
+* ``bcfg2_statistics:alive:<collector>``: exists while the collector runs, and a little longer. The batches of a dead
+  collector return to the list.
+* ``bcfg2_statistics:refused``: the latest invalid lines, if the collector cannot keep them in its directory.
 
-While the Redis server is gone, reports wait in a journal. How durable they are in Redis is a matter of its own
-configuration.
+While the Redis server is unavailable, reports wait in a journal. Their durability in Redis depends on the configuration
+of the Redis server.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ TAKEN = f"{LIST}:taken:"
 ALIVE = f"{LIST}:alive:"
 REFUSED = f"{LIST}:refused"
 
-#: Reports in one batch at most.
+#: The most reports in one batch.
 BATCH_LIMIT = 100
-#: Lines that are no reports in Redis at most.
+#: The most invalid lines kept in Redis.
 REFUSED_LIMIT = 1000
-#: How long an answer of Redis may take, in seconds.
+#: Timeout for an answer of Redis, in seconds.
 TIMEOUT_SECONDS = 10.0
-#: How long a collector may say nothing before what it has taken goes back, in seconds: longer than storing may take.
+#: Seconds after which a silent collector is considered dead: longer than storing may take.
 ALIVE_SECONDS = 120
-#: How often dead collectors are looked for, in seconds.
+#: Interval of the check for dead collectors, in seconds.
 LOOK_SECONDS = 30.0
 
 
 def connect(settings: Settings) -> Any:
-    """A client for the Redis server that the settings name; it connects when it is used. Types: see redis-py."""
+    """Make a client for the Redis server in the settings, which connects at first use. Types: see redis-py."""
     return redis.Redis(
         host=settings[REDIS_HOST],
         port=settings[REDIS_PORT],
@@ -64,7 +64,7 @@ def connect(settings: Settings) -> Any:
         password=settings[REDIS_PASSWORD],
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
-        # Once, for a connection that ended while nobody used it. Whoever calls tries again later, and can be stopped.
+        # Retry once, for a connection that ended while idle. Callers retry later, and can be stopped.
         retry=Retry(NoBackoff(), 1),
     )
 
@@ -74,13 +74,13 @@ def _unavailable(err: redis.RedisError) -> DatabaseUnavailable:
 
 
 class RedisSink:
-    """Appends reports to the list."""
+    """The sink that appends reports to the list."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
 
     def store(self, interactions: Sequence[Interaction]) -> Sequence[StorageError | None]:
-        """See `Sink.store`. All are appended, or none."""
+        """See `Sink.store`. Appends all reports or none."""
         try:
             REPORTS_IN_REDIS.set(self._server.rpush(LIST, *map(encode, interactions)))
         except redis.RedisError as err:
@@ -88,7 +88,11 @@ class RedisSink:
         return [None] * len(interactions)
 
     def look(self) -> None:
-        """Bring the metrics up to date; `DatabaseUnavailable` if Redis is gone."""
+        """Update the metrics.
+
+        Raises:
+            DatabaseUnavailable: Redis cannot be reached.
+        """
         try:
             REPORTS_IN_REDIS.set(self._server.llen(LIST))
         except redis.RedisError as err:
@@ -103,22 +107,22 @@ class RedisSink:
 
     @property
     def is_gone(self) -> bool:
-        """See `Sink.is_gone`. Nothing is known of it but by asking."""
+        """See `Sink.is_gone`. Always false: only a request can tell."""
         return False
 
 
 class RedisSource:
-    """Takes reports from the list, and gives them back if nobody stores them."""
+    """The source that takes reports from the list, and returns unstored ones."""
 
     def __init__(self, server: Any, spool: Spool) -> None:
-        """Lines that are no reports go to `spool`."""
+        """Set up the source; invalid lines go to `spool`."""
         self._server = server
         self._spool = spool
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._next_look = 0.0
-        #: Keys of batches that are stored, or are to go back to the list, which Redis could not be told yet.
+        #: Keys of stored or returned batches, for which Redis could not be updated yet.
         self._stored: set[str] = set()
         self._owed: set[str] = set()
 
@@ -136,7 +140,7 @@ class RedisSource:
             while len(lines) < BATCH_LIMIT and (line := self._server.lmove(LIST, key, "LEFT", "RIGHT")) is not None:
                 lines.append(line)
         except redis.RedisError as err:
-            # It may have been done, and only the answer was lost.
+            # Redis may have executed the command, and only the answer was lost.
             self._owed.add(key)
             raise _unavailable(err) from err
         return Batch("Redis", lines, lambda: self._acknowledge(key), lambda: self._release(key), self._refuse)
@@ -154,7 +158,7 @@ class RedisSource:
             self._owed.add(key)
 
     def _settle(self) -> None:
-        """Do what Redis could not be told when it was due. If this collector ends before, others do it."""
+        """Repeat updates of Redis that failed. If this collector stops before, other collectors do it."""
         for key in [*self._stored]:
             self._server.delete(key)
             self._stored.discard(key)
@@ -178,7 +182,7 @@ class RedisSource:
             return f"the list {REFUSED} of Redis: {err}"
 
     def _recover(self) -> None:
-        """Put back what collectors had taken that live no more."""
+        """Return the batches of dead collectors to the list."""
         with self._lock:
             if time.monotonic() < self._next_look:
                 return
@@ -193,16 +197,16 @@ class RedisSource:
             raise
 
     def close(self) -> None:
-        """Say that this collector lives no more."""
+        """Deregister this collector."""
         try:
             self._server.delete(f"{ALIVE}{self._name}")
         except redis.RedisError:
-            # It will be noticed in a while anyway.
+            # The key expires anyway.
             return
 
 
 class RedisTransport(JournaledTransport):
-    """Puts reports into the list, or into a journal while Redis is gone."""
+    """The transport that appends reports to the list, or to a journal while Redis is unavailable."""
 
     def __init__(self, context: TransportContext) -> None:
         sink = RedisSink(connect(context.settings()))

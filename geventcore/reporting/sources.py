@@ -1,7 +1,4 @@
-"""Where reports wait, and how they are taken out.
-
-A source hands out batches of lines and forgets a batch when it is acknowledged.
-"""
+"""Sources of waiting reports. A source hands out batches of lines and removes a batch when it is acknowledged."""
 
 from __future__ import annotations
 
@@ -16,15 +13,15 @@ from geventcore.reporting.spool import Spool
 
 @dataclass(frozen=True)
 class Batch:
-    """Lines that a source hands out.
+    """A batch of lines from a source.
 
     Attributes:
-        origin: what messages call the place that they are from.
-        lines: reports, as `geventcore.reporting.format` writes them.
-        acknowledge: called when all of them are stored: the source forgets them, and does not hand them out again even
-            if it cannot get rid of them at once.
-        release: called instead if they are not.
-        refuse: keeps lines that nobody can store; returns where. `OSError` if that cannot be done.
+        origin: name of their place in messages.
+        lines: reports in the format of `geventcore.reporting.format`.
+        acknowledge: called when all are stored. The source does not hand them out again, even if it cannot remove them
+            at once.
+        release: called instead if they are not stored.
+        refuse: keeps invalid lines and returns the place. Raises `OSError` if they cannot be kept.
     """
 
     origin: str
@@ -35,16 +32,19 @@ class Batch:
 
 
 class Source(Protocol):
-    """Where reports wait."""
+    """A place where reports wait."""
 
     def take(self) -> Batch | None:
-        """The next reports; None if there are none, or another process takes them. May wait for up to a second.
+        """Return the next reports. Return None if there are none or another process takes them.
 
-        `DatabaseUnavailable` if the source cannot be reached.
+        May wait for up to a second.
+
+        Raises:
+            DatabaseUnavailable: the source cannot be reached.
         """
 
     def close(self) -> None:
-        """Let others take."""
+        """Let other processes take reports."""
 
 
 class SpoolSource:
@@ -53,7 +53,7 @@ class SpoolSource:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._taken: set[Path] = set()
-        #: What is stored, and could not be removed.
+        #: Files with stored reports that could not be removed.
         self._stored: set[Path] = set()
         self._lock = threading.Lock()
 
@@ -66,11 +66,11 @@ class SpoolSource:
             try:
                 lines = path.read_bytes().splitlines(keepends=True)
             except FileNotFoundError:
-                # Somebody has removed it, who may: then it is not ours to store.
+                # An administrator has removed it, so do not store it.
                 self._release(path)
             except (OSError, MemoryError) as err:
                 reason = getattr(err, "strerror", None) or type(err).__name__
-                self._spool.pass_over(path, f"waits to be stored, and cannot be read: {reason}")
+                self._spool.pass_over(path, f"cannot read waiting reports: {reason}")
                 self._release(path)
             else:
                 return Batch(
@@ -79,7 +79,7 @@ class SpoolSource:
         return None
 
     def _take_file(self) -> Path | None:
-        """The next file, for this thread alone."""
+        """Reserve the next file for this thread."""
         with self._lock:
             if not self._spool.lock():
                 return None
@@ -98,9 +98,9 @@ class SpoolSource:
             self._stored.discard(path)
         except OSError as err:
             self._stored.add(path)
-            self._spool.pass_over(path, f"is stored, and cannot be removed: {err.strerror or err}")
+            self._spool.pass_over(path, f"cannot remove the file, whose reports are stored: {err.strerror or err}")
         self._release(path)
 
     def close(self) -> None:
-        """Let another process take."""
+        """Let another process take files."""
         self._spool.unlock()

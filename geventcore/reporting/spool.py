@@ -1,12 +1,12 @@
-"""A directory of reports that wait for the database: bounded, and durable at once.
+"""A bounded directory of reports that wait for the database. A stored report is durable at once.
 
-A file holds the lines of one or more reports. It is written beside, synced and renamed; those who come at the same time
-share a file, so that many reports cost one sync. The names of files sort by the time of their writing.
+A file holds the lines of one or more reports. It is written under a temporary name, synced and renamed. Reports that
+arrive at the same time share a file, so many reports cost one sync. File names sort by time.
 
-Any number of processes may write to a directory. One at a time takes files out of it: whoever holds the lock, which the
-kernel releases if that process dies. A file is removed after its reports are stored, so a crash in between makes them
-come twice and never get lost; the database knows them by client and time. A file that cannot be read, or cannot be
-removed, is passed over for a while and holds up no other.
+Any number of processes may write to a directory. Only the process with the lock reads files; the kernel releases the
+lock if the process dies. A file is removed after its reports are stored. A crash in between may store them twice, but
+loses nothing; the database recognises them by client and time. Files that cannot be read or removed are skipped for a
+while.
 """
 
 from __future__ import annotations
@@ -27,50 +27,51 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from geventcore.errors import DatabaseUnavailable
-from geventcore.reporting.batching import Batcher
+from geventcore.group_commit import GroupCommit
+from geventcore.repository.durable_writes import TEMPORARY_GLOB, sync_directory, write_durably
+from geventcore.units import size_text
 
 log = logging.getLogger(__name__)
 
-#: Reports in one file at most: reading one into memory must stay cheap.
+#: The most reports in one file: a file must fit into memory easily.
 MAX_REPORTS = 500
-#: How old a number of bytes may be before they are counted again, in seconds: other processes write and remove, too.
+#: Seconds after which the directory's size is measured again: other processes write and remove files, too.
 COUNT_SECONDS = 5.0
-#: After a look at what waits nobody looks again for this many times as long as it took.
+#: The listing of waiting files is reused for this many times the duration of making it.
 LOOK_PAUSE = 20.0
-#: A file that was being written for longer than this belongs to a process that has died.
+#: An unfinished file older than this belongs to a dead process, in seconds.
 ABANDONED_SECONDS = 3600.0
-#: For how long a file is passed over that cannot be used, in seconds: somebody may mend it meanwhile.
+#: Seconds for which an unusable file is skipped. An administrator may fix it meanwhile.
 PASS_OVER_SECONDS = 60.0
 
 SUFFIX = ".reports"
-_WRITING = ".writing"
-#: Where lines go that are no reports.
+#: The subdirectory for lines that are not reports.
 REFUSED = "refused"
 
 
 class Offload(Protocol):
-    """Calls something that blocks, without holding up others."""
+    """Calls a blocking function without blocking other requests."""
 
     def __call__(self, function: Callable[..., Any], /, *args: Any) -> Any: ...
 
 
 class SpoolFull(OSError):
-    """The spool holds as much as it may."""
+    """The spool has reached its size limit."""
 
 
 class SpoolUnusable(DatabaseUnavailable):
-    """The directory cannot be looked at, or nothing can be taken out of it; the text names it."""
+    """The directory cannot be listed, or files cannot be removed. The text names it."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What waits in a spool.
+    """The contents of a spool.
 
     Attributes:
-        files: how many files.
-        bytes: what they hold.
-        limit: what they may hold.
-        oldest_seconds: for how long the oldest one has waited; 0 if there is none.
+        files: number of files.
+        bytes: total size of the files.
+        limit: largest allowed size in bytes.
+        oldest_seconds: age of the oldest file; 0 if there is none.
     """
 
     files: int
@@ -80,14 +81,14 @@ class Waiting:
 
 
 class Spool:
-    """The reports in one directory, which is made when it is first needed."""
+    """The reports in one directory, which is created at first use."""
 
     def __init__(self, directory: Path, limit: Callable[[], int], offload: Offload) -> None:
-        """`limit` says how many bytes the directory may hold."""
+        """Set up a spool; `limit` returns the largest allowed size in bytes."""
         self.directory = directory
         self._limit = limit
         self._offload = offload
-        self._batcher: Batcher[bytes] = Batcher(self._write, MAX_REPORTS)
+        self._group = GroupCommit.storing(self._write, MAX_REPORTS)
         self._numbers = itertools.count()
         self._last_name = 0
         self._counted = float("-inf")
@@ -96,16 +97,20 @@ class Spool:
         self._look_again = 0.0
         self._lock_file = -1
         self._lock = threading.Lock()
-        #: Until when files are passed over.
+        #: File -> time until which it is skipped.
         self._passed_over: dict[Path, float] = {}
-        #: What has such a name and is no file.
-        self._strangers: set[str] = set()
+        #: Names of reports that are not regular files.
+        self._ignored: set[str] = set()
 
     # -- putting reports in
 
     def put(self, line: bytes) -> None:
-        """Store a report, a line with its end; when this returns it is durable. `OSError` if it cannot be stored."""
-        self._batcher.put(line)
+        """Store a report, a line with its line end. It is durable when this returns.
+
+        Raises:
+            OSError: the report cannot be stored.
+        """
+        self._group.put(line)
 
     def _write(self, lines: list[bytes]) -> Sequence[Exception | None]:
         self._offload(self._write_file, b"".join(lines))
@@ -113,34 +118,30 @@ class Spool:
 
     def _write_file(self, data: bytes) -> None:
         _make_directory(self.directory)
-        held = self.size()
-        if held + len(data) > self._limit():
-            raise SpoolFull(f"{self.directory} holds {held} bytes, and may not hold more than {self._limit()}")
+        self._require_room(self.directory, self.size(), data)
         self._last_name = max(time.time_ns(), self._last_name + 1)
         path = self.directory / f"{self._last_name:020}-{os.getpid()}-{next(self._numbers)}{SUFFIX}"
-        temporary = self.directory / f".{path.name}{_WRITING}"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(descriptor)
-            os.rename(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_directory(self.directory)
+        write_durably(path, data, 0o600)
         self._bytes += len(data)
 
+    def _require_room(self, directory: Path, held_bytes: int, data: bytes) -> None:
+        limit = self._limit()
+        if held_bytes + len(data) > limit:
+            raise SpoolFull(f"{directory} is full: {size_text(held_bytes)} of {size_text(limit)}")
+
     def size(self) -> int:
-        """How many bytes the directory holds, as of a few seconds ago."""
+        """Return the directory's size in bytes, as of a few seconds ago."""
         if time.monotonic() - self._counted > COUNT_SECONDS:
             self._bytes = sum(status.st_size for _, status in self._files())
             self._counted = time.monotonic()
         return self._bytes
 
     def waiting(self) -> Waiting:
-        """What waits now; a large directory is looked at less often. `OSError` if it cannot be looked at."""
+        """Return what waits. Large directories are listed less often.
+
+        Raises:
+            OSError: the directory cannot be listed.
+        """
         started = time.monotonic()
         if self._waiting is None or started > self._look_again:
             statuses = [status for _, status in self._offload(self._files)]
@@ -157,15 +158,16 @@ class Spool:
     # -- taking reports out
 
     def lock(self) -> bool:
-        """Become the one process that takes reports out, and stay so until `unlock`; false if another one does.
+        """Try to become the only process that takes reports out, until `unlock`. Return false if another one is.
 
-        `SpoolUnusable` if nobody can.
+        Raises:
+            SpoolUnusable: no process can take reports out.
         """
         with self._lock, self._usable():
             _make_directory(self.directory)
             if not os.access(self.directory, os.W_OK | os.X_OK):
-                # What was stored could not be removed.
-                raise OSError(errno.EACCES, "it may not be written by this user", str(self.directory))
+                # Stored reports could not be removed.
+                raise OSError(errno.EACCES, "this user may not write to it", str(self.directory))
             if self._lock_file >= 0:
                 return True
             descriptor = os.open(self.directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -188,16 +190,20 @@ class Spool:
             raise SpoolUnusable(f"{err.filename or self.directory} cannot be used: {err.strerror or err}") from err
 
     def unlock(self) -> None:
-        """Let another process take reports out."""
+        """Release the lock, so that another process can take reports out."""
         with self._lock:
             if self._lock_file >= 0:
-                # Where the standard library is patched, closing alone may happen some time later.
+                # With a patched standard library, close alone may take effect later.
                 fcntl.flock(self._lock_file, fcntl.LOCK_UN)
                 os.close(self._lock_file)
                 self._lock_file = -1
 
     def files(self) -> list[Path]:
-        """The files with reports that are not passed over, oldest first. `SpoolUnusable` if that cannot be told."""
+        """Return the files with reports, oldest first, without skipped ones.
+
+        Raises:
+            SpoolUnusable: the directory cannot be listed.
+        """
         with self._usable():
             found = {path for path, _ in self._files()}
         for path in [*self._passed_over]:
@@ -206,14 +212,18 @@ class Spool:
         return sorted(path for path in found if self._is_due(path))
 
     def is_empty(self) -> bool:
-        """Whether no reports wait that could be taken out. `SpoolUnusable` if that cannot be told."""
+        """Return whether there are no reports to take out.
+
+        Raises:
+            SpoolUnusable: the directory cannot be listed.
+        """
         with self._usable():
             return not any(self._is_due(path) for path, _ in self._files())
 
     def pass_over(self, path: Path, reason: str) -> None:
-        """Leave a file where it is for now; the log says why, once."""
+        """Skip a file for a while. Log the reason once."""
         if path not in self._passed_over:
-            log.error("%s %s", path, reason)
+            log.error("%s: %s", path, reason)
         self._passed_over[path] = time.monotonic() + PASS_OVER_SECONDS
 
     def _is_due(self, path: Path) -> bool:
@@ -225,51 +235,48 @@ class Spool:
             with os.scandir(self.directory) as entries:
                 for entry in entries:
                     if entry.name.endswith(SUFFIX):
-                        # Somebody may remove it meanwhile.
+                        # Another process may have removed it.
                         with contextlib.suppress(FileNotFoundError):
                             status = entry.stat(follow_symlinks=False)
-                            # The server writes nothing else, and whoever read a pipe could wait for ever.
+                            # The server writes only regular files. Reading a pipe could block for ever.
                             if stat.S_ISREG(status.st_mode):
                                 found.append((Path(entry.path), status))
-                            elif entry.path not in self._strangers:
-                                self._strangers.add(entry.path)
-                                log.error("%s is no plain file: it is left alone", entry.path)
+                            elif entry.path not in self._ignored:
+                                self._ignored.add(entry.path)
+                                log.error("%s is not a regular file: ignored", entry.path)
         except FileNotFoundError:
             return []
         return found
 
     def remove(self, path: Path) -> None:
-        """Remove a file whose reports are stored; somebody else may have done so. `OSError` if it is still there."""
+        """Remove a file whose reports are stored, unless it is gone already.
+
+        Raises:
+            OSError: the file cannot be removed.
+        """
         with contextlib.suppress(FileNotFoundError):
             size = path.stat().st_size
             path.unlink()
             self._bytes = max(0, self._bytes - size)
 
     def refuse(self, lines: Sequence[bytes]) -> Path:
-        """Keep lines that are no reports where nobody tries to store them again; returns the file.
+        """Move invalid lines to a separate file that nobody reads again, and return the file.
 
-        Each gets an end. They may take as many bytes as the reports that wait. `OSError` if they cannot be kept.
+        Line ends are added. Invalid lines may take as many bytes as waiting reports.
+
+        Raises:
+            OSError: the lines cannot be written.
         """
         directory = self.directory / REFUSED
         _make_directory(directory)
         data = b"".join(line if line.endswith(b"\n") else line + b"\n" for line in lines)
-        held = sum(path.lstat().st_size for path in directory.iterdir())
-        if held + len(data) > self._limit():
-            raise SpoolFull(f"{directory} holds {held} bytes, and may not hold more than {self._limit()}")
+        self._require_room(directory, sum(path.lstat().st_size for path in directory.iterdir()), data)
         path = directory / f"{time.time_ns():020}-{os.getpid()}-{next(self._numbers)}"
-        try:
-            with open(path, "xb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
-        _sync_directory(directory)
+        write_durably(path, data, 0o600)
         return path
 
     def _remove_abandoned(self) -> None:
-        for path in self.directory.glob(f".*{_WRITING}"):
+        for path in self.directory.glob(TEMPORARY_GLOB):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
                     path.unlink()
@@ -279,12 +286,4 @@ def _make_directory(directory: Path) -> None:
     missing = [path for path in (directory, *directory.parents) if not path.is_dir()]
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)
-        _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_directory(path.parent)

@@ -1,6 +1,6 @@
-"""How reports get from the server into the database: the contract of a transport, and the table of them.
+"""Transports of reports from the server to the database: their contract and their table.
 
-A transport is loaded by its name, so that a missing library breaks only its user.
+A transport is imported only if it is configured, so a missing library affects only its users.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ TRANSPORTS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class TransportContext:
-    """What a transport is given.
+    """The environment of a transport.
 
     Attributes:
-        settings: says what the settings are as of now.
-        directory: where the transport may have files, ``<repository>/Reporting/<name>``.
-        database: opens the database for reports, or gives the one that is open.
-        offload: calls something that blocks without holding up others.
+        settings: returns the current settings.
+        directory: directory for the transport's files, ``<repository>/Reporting/<name>``.
+        database: returns the database for reports, which it opens at the first call.
+        offload: calls a blocking function without blocking other requests.
     """
 
     settings: Callable[[], Settings]
@@ -49,34 +49,56 @@ class TransportContext:
 
 
 class Transport(ABC):
-    """Takes reports in the server."""
+    """The contract of a transport in the server."""
 
     def __init__(self, context: TransportContext) -> None:
-        """`ConfigError` if it cannot work with these settings."""
+        """Set up the transport.
+
+        Raises:
+            ConfigError: the settings are wrong for this transport.
+        """
         self.context = context
 
     @abstractmethod
     def store(self, interaction: Interaction) -> None:
-        """Take a report. When this returns it is durable; `StatisticsNotStored` or `StorageError` if it is not."""
+        """Accept a report. It is durable when this returns.
+
+        Raises:
+            StatisticsNotStored, StorageError: the report is not stored.
+        """
 
     def start(self) -> None:
-        """Start threads, if there is something to do besides; called once, in the process that serves."""
+        """Start background threads, if needed. Called once in each process that serves clients."""
 
     def waiting(self) -> Mapping[str, Waiting]:
-        """Place -> what waits there on this machine; `OSError` if that cannot be looked at."""
+        """Return place -> waiting reports on this machine.
+
+        Raises:
+            OSError: the place cannot be read.
+        """
         return {}
 
     def shutdown(self) -> None:
-        """End the threads. Nothing that was taken is lost by it."""
+        """Stop the threads. Accepted reports are not lost."""
 
     @classmethod
-    def make_source(cls, context: TransportContext) -> Source:  # noqa: ARG003 - others need it
-        """What the collector takes reports from. `ConfigError` if there is nothing for it to do."""
-        raise ConfigError(f"[reporting] transport = {cls.__name__}: the server stores reports, no collector does")
+    def make_source(cls, context: TransportContext) -> Source:  # noqa: ARG003 - other transports need it
+        """Return the collector's source.
+
+        Raises:
+            ConfigError: this transport needs no collector.
+        """
+        raise ConfigError(
+            f"[reporting] transport = {cls.__name__}: the server stores reports itself and needs no collector"
+        )
 
 
 def transport_class(name: str) -> type[Transport]:
-    """The class of a transport. `ConfigError` if a library that it needs is missing."""
+    """Import the class of a transport.
+
+    Raises:
+        ConfigError: a library is missing.
+    """
     module, _, class_name = TRANSPORTS[name].partition(":")
     try:
         found: type[Transport] = getattr(importlib.import_module(module), class_name)

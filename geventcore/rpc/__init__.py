@@ -1,1 +1,1 @@
-"""From a request to its response: authenticate, authorise, dispatch, answer. No sockets: every core does the same."""
+"""The way from a request to its response: authenticate, authorise, dispatch, answer. Without I/O, for all cores."""

@@ -1,4 +1,4 @@
-"""One connection's dialogue, without I/O: what to do next, given what was received so far.
+"""The conversation on one connection, without I/O: the next step, given the data received so far.
 
 A driver asks `Conversation.next_step` again and again and does what it is told:
 
@@ -8,8 +8,8 @@ A driver asks `Conversation.next_step` again and again and does what it is told:
 * `Write`: send the buffers;
 * `Close`: end the connection.
 
-So every core treats every request alike, and whether it blocks, yields or calls back is its own affair:
-`geventcore.rpc.driving` is the driver for cores whose sockets block a thread or greenlet.
+So every core treats every request alike, whether it blocks, yields or calls back. `geventcore.rpc.blocking_driver` is
+the driver for cores whose sockets block a thread or greenlet.
 """
 
 from __future__ import annotations
@@ -17,23 +17,32 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 
+from geventcore import tracing
 from geventcore.errors import RequestError, is_outage
+from geventcore.log import RequestContext, log_request, shortened
 from geventcore.metrics.definitions import PHASE_SECONDS
 from geventcore.rpc.peer import Peer
-from geventcore.rpc.service import MINIMUM_GZIP_BYTES, NOT_LET_IN, Response, Service, refusal
+from geventcore.rpc.service import DENIED, MINIMUM_GZIP_BYTES, Response, Service, refusal
 from geventcore.wire import http1, xmlrpc
 
 log = logging.getLogger(__name__)
 
-#: How much more is expected of a body that does not tell its length.
+#: The part that is expected next of a body of unknown length, in bytes.
 UNKNOWN_BODY_BYTES = 64 * 1024
+#: A longer body is parsed while it arrives. Parsing a shorter one sooner would take more memory than keeping it.
+SHORT_BODY_BYTES = 16 * 1024
+
+
+#: Phases with spans that are made while they run, so that others are their children.
+MEASURED_HERE = frozenset({"authenticate", "dispatch"})
 
 
 class Phase(Enum):
-    """What a connection is waiting for, which decides how long it may."""
+    """The data that a connection waits for. Each phase has its deadline."""
 
     IDLE = "a request"
     HEAD = "the rest of a request's head"
@@ -45,13 +54,16 @@ class Read:
     """Wait for bytes.
 
     Attributes:
-        phase: what the connection waits for.
-        received, expected: bytes of the body that are there, and that will be in memory when the next ones are read.
+        phase: the part of a request that is awaited.
+        received, expected: bytes of the body that have been read, and that will have been read at its end. If its
+            length is unknown, the latter are those after the next read.
+        held: bytes of memory that is taken by what is kept of the body.
     """
 
     phase: Phase
     received: int = 0
     expected: int = 0
+    held: int = 0
 
 
 @dataclass(slots=True)
@@ -59,8 +71,8 @@ class Run:
     """Do work that may block.
 
     Attributes:
-        work: does it.
-        call: the name of the method that is called; empty if the work is not to answer a call.
+        work: the function to call.
+        call: the name of the XML-RPC method that the work answers; empty for other work.
     """
 
     work: Callable[[], None]
@@ -83,26 +95,68 @@ Step = Read | Run | Write | Close
 _CLOSE = Close()
 
 
-class _PhaseClock:
-    """Counts how long the phases of requests take. Waiting for a request to begin is none of them."""
+class _PhaseTimer:
+    """Measures the phases of requests for the metrics. Waiting for a request to begin is not one of them."""
 
     def __init__(self) -> None:
         self._start: float | None = None
+        #: The phases of the current request, for its trace.
+        self.phases: list[tuple[str, float]] = []
+        self.keeps_phases = tracing.is_configured()
 
     def begin(self) -> None:
-        """A phase begins, unless one has."""
+        """Begin a phase, unless one has begun."""
         if self._start is None:
             self._start = time.perf_counter()
 
     def begin_anew(self) -> None:
-        """A phase begins, whatever was before."""
+        """Begin a phase, and drop one that has begun."""
         self._start = time.perf_counter()
 
     def end(self, phase: str) -> None:
-        """A phase ends, if one has begun."""
+        """End a phase, if one has begun."""
         if self._start is not None:
-            PHASE_SECONDS.observe(time.perf_counter() - self._start, phase)
+            seconds = time.perf_counter() - self._start
+            PHASE_SECONDS.observe(seconds, phase)
             self._start = None
+            if self.keeps_phases:
+                self.phases.append((phase, seconds))
+
+
+class _Body:
+    """The body of a request. A long one is parsed while it arrives, a short one when its turn has come."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._reader: xmlrpc.CallReader | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that is taken by what is kept of the body."""
+        return self._size if self._reader is None else self._reader.held_bytes
+
+    def feed(self, part: bytes) -> None:
+        """Take a part which is not the last one."""
+        self._size += len(part)
+        if self._reader is None:
+            self._parts.append(part)
+            if self._size <= SHORT_BODY_BYTES:
+                return
+            self._reader = self._service.new_call()
+            part, self._parts = b"".join(self._parts), []
+        self._reader.feed(part)
+
+    def method(self, last: bytes) -> str:
+        """Return the name of the called method, to schedule the call; an empty text if it is not found."""
+        return xmlrpc.called_method(b"".join([*self._parts, last])) if self._reader is None else self._reader.method
+
+    def finish(self, last: bytes) -> xmlrpc.CallReader:
+        """Parse the rest."""
+        reader = self._service.new_call() if self._reader is None else self._reader
+        reader.feed(b"".join([*self._parts, last]))
+        return reader
 
 
 class Conversation:
@@ -123,30 +177,43 @@ class Conversation:
         self._limits = limits
         self._gzip_level = gzip_level
         self._may_continue = may_continue
-        self._parser = http1.RequestParser(limits)
+        self._parser = http1.RequestParser(limits, in_parts=True)
         self._head: http1.RequestHead | None = None
-        self._admission = NOT_LET_IN
+        self._auth = DENIED
+        self._body = _Body(service)
         self._steps: list[Step] = []
         self._is_unused = True
         self._is_writing = False
         self._body_received = 0
-        self._clock = _PhaseClock()
-        #: Whether a request was answered by its head alone, so that its body is still on its way.
+        self._timer = _PhaseTimer()
+        self._trace: tracing.RequestTrace | None = None
+        #: True if a request was answered by its head alone: its body is still on its way.
         self.left_unread = False
 
     @property
+    def is_unused(self) -> bool:
+        """True if no request has begun yet."""
+        return self._is_unused
+
+    @property
     def is_idle(self) -> bool:
-        """Whether no request has begun whose answer is not sent."""
+        """True if every request that has begun is answered, and the answer is sent."""
         return self._head is None and self._parser.idle and not self._steps and not self._is_writing
 
     def receive_data(self, data: bytes) -> None:
-        """Take what was read; ``b""`` if the peer has closed."""
+        """Take data that was read; ``b""`` if the client has closed."""
         self._body_received += len(data)
-        self._clock.begin()
+        self._timer.begin()
         self._parser.receive_data(data)
 
+    def end(self) -> None:
+        """Let go of what was read of a request, since the connection has ended."""
+        self._end_trace()
+        # Not left to the garbage collector, which seldom looks at parsers with megabytes.
+        self._body = _Body(self._service)
+
     def timed_out(self, phase: Phase) -> None:
-        """The peer did not send in time: an idle one is let go, another is told."""
+        """End the connection because a deadline has passed. Unless it is idle, the client gets status 408."""
         if phase is not Phase.IDLE or self._is_unused:
             log.warning("%s: timed out waiting for %s", self._peer, phase.value)
         if phase is Phase.IDLE:
@@ -155,10 +222,11 @@ class Conversation:
             self._respond(refusal(408), keep_alive=False)
 
     def next_step(self) -> Step:
-        """What to do now."""
-        # What is written while there is a head is leave to send a body, and no answer.
+        """Return the step to do now."""
+        # Data that is written while there is a head is the permission to send a body, and no answer.
         if self._is_writing and self._head is None:
-            self._clock.end("write")
+            self._timer.end("write")
+            self._end_trace()
         while not self._steps:
             try:
                 self._advance()
@@ -169,7 +237,7 @@ class Conversation:
         step = self._steps.pop(0)
         self._is_writing = isinstance(step, Write)
         if self._is_writing and self._head is None:
-            self._clock.begin_anew()
+            self._timer.begin_anew()
         return step
 
     def _advance(self) -> None:
@@ -178,10 +246,13 @@ class Conversation:
             self._steps.append(self._read())
         elif isinstance(event, http1.RequestHead):
             self._begin(event)
+        elif isinstance(event, http1.BodyPart):
+            self._body.feed(event.data)
         elif isinstance(event, http1.RequestBody):
-            self._clock.end("body")
-            self._clock.begin()
-            self._steps.append(Run(lambda: self._answer(event.data), xmlrpc.called_method(event.data)))
+            self._timer.end("body")
+            self._timer.begin()
+            body, self._body = self._body, _Body(self._service)
+            self._steps.append(Run(lambda: self._answer(body, event.data), body.method(event.data)))
         else:
             self._steps.append(_CLOSE)
 
@@ -190,10 +261,12 @@ class Conversation:
         if head is None:
             return Read(Phase.IDLE if self._parser.idle else Phase.HEAD)
         expected = head.content_length if head.content_length is not None else received + UNKNOWN_BODY_BYTES
-        return Read(Phase.BODY, received, expected)
+        return Read(Phase.BODY, received, expected, self._body.held_bytes)
 
     def _begin(self, head: http1.RequestHead) -> None:
-        self._clock.end("head")
+        self._timer.end("head")
+        if self._timer.keeps_phases:
+            self._trace = tracing.begin_request(sum(seconds for _, seconds in self._timer.phases), str(self._peer))
         self._head = head
         self._body_received = 0
         self._is_unused = False
@@ -207,28 +280,51 @@ class Conversation:
     def _authenticate(self) -> None:
         head = self._head
         status = 401
-        self._clock.begin_anew()
+        self._timer.begin_anew()
         try:
             credentials = head.get("authorization") if head is not None else None
-            self._admission = self._service.authenticate(credentials, self._peer)
+            with self._trace_phase("authenticate"):
+                self._auth = self._service.authenticate(credentials, self._peer)
         except RequestError as err:
             level = logging.DEBUG if is_outage(err) else logging.ERROR
-            log.log(level, "%s: it cannot be found out who calls: %s", self._peer, err)
-            self._admission, status = NOT_LET_IN, err.status
-        self._clock.end("authenticate")
-        self._clock.begin()
-        if head is None or not self._admission.is_let_in:
+            log.log(level, "%s: the caller cannot be identified: %s", self._peer, err)
+            self._auth, status = DENIED, err.status
+        self._timer.end("authenticate")
+        self._timer.begin()
+        if head is None or not self._auth.is_allowed:
             self.left_unread = True
             self._respond(refusal(status), keep_alive=False)
         elif head.expect_continue:
             self._steps.append(Write([http1.CONTINUE]))
 
-    def _answer(self, body: bytes) -> None:
-        self._clock.end("turn")
-        self._clock.begin()
-        response = self._service.answer(body, self._peer, self._admission)
-        self._clock.end("dispatch")
+    def _answer(self, body: _Body, last: bytes) -> None:
+        self._timer.end("turn")
+        self._timer.begin()
+        call = body.finish(last)
+        context = RequestContext(shortened(call.method), time.monotonic())
+        if self._trace is not None:
+            context.trace_id, context.span_id = self._trace.ids
+            self._trace.note(**{"rpc.method": shortened(call.method)})
+        with log_request(context), self._trace_phase("dispatch"):
+            response = self._service.answer(call, self._peer, self._auth)
+        if self._trace is not None:
+            self._trace.note(**{"client": context.client, "http.response.status_code": response.status})
+        self._timer.end("dispatch")
         self._respond(response, keep_alive=True)
+
+    def _trace_phase(self, name: str) -> AbstractContextManager[None]:
+        """Measure a phase that runs here, if the request is traced."""
+        return nullcontext() if self._trace is None else self._trace.phase(name)
+
+    def _end_trace(self) -> None:
+        """End the trace of a request, with the phases that ran elsewhere."""
+        trace, self._trace = self._trace, None
+        if trace is not None:
+            for phase, seconds in self._timer.phases:
+                if phase not in MEASURED_HERE:
+                    trace.add_phase(phase, seconds)
+            trace.end()
+        self._timer.phases.clear()
 
     def _respond(self, response: Response, keep_alive: bool) -> None:
         head = self._head
@@ -249,4 +345,5 @@ class Conversation:
         self._steps.append(Write([encoded_head, body] if body and not is_head_only else [encoded_head]))
         self._head = None
         if not keep_alive:
+            self.end()
             self._steps.append(_CLOSE)

@@ -1,4 +1,4 @@
-"""The methods that can be called: the core's, and the plugins' own.
+"""The methods that clients can call: those of the core, and those of plugins.
 
 A core method is marked with `exposed` and gets the caller's address as its first argument. A plugin's method is called
 ``<Plugin>.<method>`` and gets only what the caller sent (docs: reference/protocol, "Methods").
@@ -13,26 +13,33 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from geventcore.errors import FAULT_OTHER, FAULT_UNKNOWN_METHOD, RPCError
+from geventcore.log import shortened
+from geventcore.wire.xmlrpc import TextReader
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _MARK = "_exposed_as"
-_MARK_OF_WAITING = "_may_wait"
+_STALE_IDENTITY_MARK = "_accepts_stale_identity"
+_READER_MARK = "_reader"
 
 
 @dataclass(frozen=True)
 class XMLText:
-    """A result that is an XML document in ASCII: it is sent as it is, without looking for what XML cannot hold."""
+    """A result that is an XML document in ASCII. It is sent without a check for characters that XML does not allow."""
 
     data: bytes
 
 
-def exposed(name: str, *, may_wait: bool = False) -> Callable[[FunctionT], FunctionT]:
-    """Mark a method as callable over XML-RPC under `name`; `may_wait` as for `Method`."""
+def exposed(name: str, *, accepts_stale_identity: bool = False, reader: str = "") -> Callable[[FunctionT], FunctionT]:
+    """Mark a method as callable over XML-RPC under `name`; see `Method` for the rest.
+
+    `reader` is the name of the method that makes the reader.
+    """
 
     def mark(function: FunctionT) -> FunctionT:
         setattr(function, _MARK, name)
-        setattr(function, _MARK_OF_WAITING, may_wait)
+        setattr(function, _STALE_IDENTITY_MARK, accepts_stale_identity)
+        setattr(function, _READER_MARK, reader)
         return function
 
     return mark
@@ -43,21 +50,24 @@ class Method:
     """One callable method.
 
     Attributes:
-        name: as it is called over the wire.
+        name: the name in XML-RPC calls.
         function: called with the arguments of the call, after the caller's address if `with_address`.
         with_address: whether the caller's address is the first argument.
-        may_wait: whether what the caller brings is kept while the database is gone, so that it is enough to know from
-            memory who calls.
+        accepts_stale_identity: whether the server may identify the caller by stale reads while the database is
+            unavailable. True for uploads that can be kept until the database is back.
+        reader: makes a reader of the first argument, for long texts that are read while they arrive. The function gets
+            the reader in place of the text.
     """
 
     name: str
     function: Callable[..., Any]
     with_address: bool
-    may_wait: bool = False
+    accepts_stale_identity: bool = False
+    reader: Callable[[], TextReader] | None = None
 
     @property
     def help(self) -> str:
-        """What ``methodHelp`` answers: the text for a core method, nothing for a plugin's."""
+        """The result of ``methodHelp``: the docstring of a core method, an empty text for a plugin's."""
         return (inspect.getdoc(self.function) or "") if self.with_address else ""
 
     @cached_property
@@ -66,7 +76,7 @@ class Method:
 
     @cached_property
     def _takes(self) -> tuple[int, int, tuple[int, ...]] | None:
-        """How many arguments are needed and allowed, and which have to be strings; None if it is not that simple."""
+        """The number of required and of allowed arguments, and the positions of strings; None for other signatures."""
         parameters = list(self._signature.parameters.values())
         if any(parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD for parameter in parameters):
             return None
@@ -75,7 +85,7 @@ class Method:
         return needed, len(parameters), tuple(strings)
 
     def _fit(self, arguments: tuple[Any, ...]) -> bool:
-        """Whether the arguments fit, told without binding them, which takes longer than many a call."""
+        """Return whether the arguments fit. Faster than binding them, which takes longer than many calls."""
         if self._takes is None:
             return False
         needed, allowed, strings = self._takes
@@ -85,9 +95,12 @@ class Method:
         )
 
     def call(self, address: tuple[Any, ...], arguments: tuple[Any, ...]) -> Any:
-        """The result; `RPCError` if the arguments do not fit, else whatever the function raises.
+        """Call the function and return its result.
 
-        What a caller sends can be of any type, so it is checked where the function says that it wants a string.
+        A caller can send values of any type, so parameters that are annotated as strings are checked.
+
+        Raises:
+            RPCError: the arguments do not fit. Errors of the function are passed on.
         """
         if self.with_address:
             arguments = ((address[0], address[1]), *arguments)
@@ -104,31 +117,39 @@ class Method:
 
 
 def exposed_methods(owner: object) -> list[Method]:
-    """The methods of an object that are marked with `exposed`, sorted by name."""
+    """Return the methods of an object that are marked with `exposed`, sorted by name."""
     found = []
     for attribute in dir(type(owner)):
         function = getattr(type(owner), attribute)
         name = getattr(function, _MARK, None)
         if name is not None:
-            may_wait = getattr(function, _MARK_OF_WAITING)
-            found.append(Method(name, getattr(owner, attribute), with_address=True, may_wait=may_wait))
+            accepts_stale, reader = getattr(function, _STALE_IDENTITY_MARK), getattr(function, _READER_MARK)
+            found.append(
+                Method(
+                    *(name, getattr(owner, attribute), True, accepts_stale),
+                    reader=getattr(owner, reader) if reader else None,
+                )
+            )
     return sorted(found, key=lambda method: method.name)
 
 
 def remote_methods(prefix: str, methods: Mapping[str, Callable[..., Any]]) -> list[Method]:
-    """A plugin's methods, under ``<prefix>.<name>``."""
+    """Return a plugin's methods, named ``<prefix>.<name>``."""
     return [Method(f"{prefix}.{name}", function, with_address=False) for name, function in methods.items()]
 
 
 class MethodTable:
-    """All methods that can be called, core methods first."""
+    """The table of all methods that clients can call, core methods first."""
 
     def __init__(self) -> None:
         self._methods: dict[str, Method] = {}
+        #: The readers of methods that have one.
+        self.readers: dict[str, Callable[[], TextReader]] = {}
 
     def add(self, methods: list[Method]) -> None:
-        """Add methods; a name that is taken is replaced."""
+        """Add methods. A method replaces an earlier one of the same name."""
         self._methods.update((method.name, method) for method in methods)
+        self.readers.update((method.name, method.reader) for method in methods if method.reader is not None)
 
     def __iter__(self) -> Iterator[Method]:
         return iter(list(self._methods.values()))
@@ -137,17 +158,25 @@ class MethodTable:
         return name in self._methods
 
     def find(self, name: str) -> Method:
-        """The method of a name; `RPCError` if there is none."""
+        """Return the method with a name.
+
+        Raises:
+            RPCError: there is no such method.
+        """
         method = self._methods.get(name)
         if method is None:
-            raise RPCError(FAULT_UNKNOWN_METHOD, f"Method {name} is not supported")
+            raise RPCError(FAULT_UNKNOWN_METHOD, f"Unknown method {shortened(name)}")
         return method
 
-    def may_wait(self, name: str) -> bool:
-        """Whether a method is one that exists and may wait; see `Method`."""
+    def accepts_stale_identity(self, name: str) -> bool:
+        """Return whether a method exists and accepts a stale identity; see `Method`."""
         method = self._methods.get(name)
-        return method is not None and method.may_wait
+        return method is not None and method.accepts_stale_identity
 
     def call(self, name: str, address: tuple[Any, ...], arguments: tuple[Any, ...]) -> Any:
-        """Call a method; `RPCError` if it does not exist or the arguments do not fit, else whatever it raises."""
+        """Call a method and return its result.
+
+        Raises:
+            RPCError: the method does not exist, or the arguments do not fit. Errors of the method are passed on.
+        """
         return self.find(name).call(address, arguments)

@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection."""
+"""The other end of a connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Peer:
 
     Attributes:
         address: ``(ip, port)``; IPv6 may have two more items.
-        identity: what a verified client certificate says, or None.
+        identity: the identity in a verified client certificate, or None.
     """
 
     address: tuple[Any, ...]

@@ -1,7 +1,8 @@
-"""What a request gets: the decisions between a parsed request and its response.
+"""Authentication and dispatch: all decisions between a parsed request and its response.
 
-``authenticate`` on the head alone, before the body is read; then ``answer`` for the body: parse, authorise, dispatch,
-marshal. Whatever happens, there is an answer, and a bad request leaves one line in the log with the peer's address.
+`Service.authenticate` needs only the head, so it runs before the body is read. `Service.answer` takes the body: it
+parses, authorises, dispatches and marshals. Every request gets a response. A bad request also leaves one line in the
+log, with the peer's address.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,29 +23,32 @@ from geventcore.errors import (
     RPCError,
     is_outage,
 )
+from geventcore.log import shortened
 from geventcore.metrics.definitions import METHOD_SECONDS, REQUESTS
 from geventcore.metrics.timings import Timings
-from geventcore.recollection import recollecting
 from geventcore.rpc.access import AccessControl
 from geventcore.rpc.methods import MethodTable, XMLText
 from geventcore.rpc.peer import Peer
+from geventcore.stale_reads import allow_stale_reads
 from geventcore.tls.identity import PeerIdentity
 from geventcore.wire import basicauth, xmlrpc
 
 log = logging.getLogger(__name__)
 
-#: Decides whether a caller is who it says: identity from a verified certificate, user, password, address.
+#: Authenticates a caller. Arguments: identity from a verified certificate, user, password, address.
 Authenticate = Callable[[PeerIdentity | None, str, str, tuple[Any, ...]], bool]
 
-#: Has a function called with one argument.
+#: Calls a function with one argument and returns its result, possibly in another thread or process.
 Offload = Callable[[Callable[[Any], Any], Any], Any]
 
-#: A call is read elsewhere from this length on, in bytes: that many take some 10 ms.
-LARGE_BODY = 1024 * 1024
-#: A result is written elsewhere if it has more items than this: that many pairs take some 10 ms.
-LARGE_RESULT = 2000
+#: Results with more items than this are marshalled by `Offload`: this many pairs take about 10 ms.
+LARGE_RESULT_ITEMS = 2000
 
-#: Bodies below this do not get smaller by compression, once the headers are counted.
+#: A call whose body arrives later than this after its head is authenticated again. Methods know the caller by its
+#: address and port, and Metadata keeps that for 90 s: afterwards, a slow caller would be whoever has its address.
+REMEMBERED_SECONDS = 45.0
+
+#: Shorter bodies are not compressed: the additional headers outweigh the gain.
 MINIMUM_GZIP_BYTES = 1024
 
 
@@ -53,10 +57,10 @@ class Response:
     """An HTTP response.
 
     Attributes:
-        status: its code.
-        body: what it carries.
-        content_type: of the body.
-        headers: further ones, ``(name, value)``.
+        status: HTTP status code.
+        body: body in bytes, uncompressed.
+        content_type: media type of the body.
+        headers: additional headers, ``(name, value)``.
     """
 
     status: int
@@ -66,21 +70,30 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Admission:
-    """Whether a request may be read on.
+class AuthResult:
+    """The result of authentication.
 
     Attributes:
-        is_let_in: whether it may.
-        confirm: tells whether the caller is let in by what the database says, if that was decided from memory; raises
-            `MetadataUnavailable` if the database cannot be asked.
+        is_allowed: whether the caller may send its request body.
+        confirm: authenticates the caller again without stale reads; None if the result does not depend on stale reads.
+            Raises `MetadataUnavailable` if the database is unavailable.
+        repeat: authenticates the caller again, as it did the first time; None if nobody was authenticated.
+        decided_at: the monotonic time of the decision.
     """
 
-    is_let_in: bool
+    is_allowed: bool
     confirm: Callable[[], bool] | None = None
+    repeat: Callable[[], bool] | None = None
+    decided_at: float = 0.0
+
+    @property
+    def is_old(self) -> bool:
+        """Return true if the metadata source may have forgotten who calls since then."""
+        return self.repeat is not None and time.monotonic() - self.decided_at > REMEMBERED_SECONDS
 
 
-LET_IN = Admission(True)
-NOT_LET_IN = Admission(False)
+ALLOWED = AuthResult(True)
+DENIED = AuthResult(False)
 
 REASONS = {
     400: "Bad Request",
@@ -98,7 +111,7 @@ REASONS = {
 
 
 def error_response(status: int) -> Response:
-    """The answer to a request that cannot be served: a short page, or nothing for 500."""
+    """Return the response for an HTTP error: a short page, or an empty body for status 500."""
     if status == 500:
         return Response(500)
     reason = REASONS.get(status, "Error")
@@ -108,13 +121,13 @@ def error_response(status: int) -> Response:
 
 
 def refusal(status: int, method: str = "") -> Response:
-    """The answer to a request that cannot be served, which is counted."""
+    """Count a refused request and return its response."""
     REQUESTS.inc(method, str(status))
     return error_response(status)
 
 
 class Service:
-    """Answers requests with the methods of one server."""
+    """The request handler of one server."""
 
     def __init__(
         self,
@@ -124,92 +137,113 @@ class Service:
         timings: Timings,
         offload: Offload = lambda function, argument: function(argument),
     ) -> None:
-        """`offload` calls a function that computes for long in such a way that others can go on."""
+        """Set up the handler; `offload` runs long computations without blocking other requests."""
         self.methods = methods
         self.access = access
         self._authenticate = authenticate
         self._timings = timings
         self._offload = offload
 
-    def authenticate(self, authorization: str | None, peer: Peer) -> Admission:
-        """Whether a request with this ``Authorization`` header may be read on.
+    def authenticate(self, authorization: str | None, peer: Peer) -> AuthResult:
+        """Authenticate the sender of a request by its ``Authorization`` header.
 
-        While the database is gone, this is decided by what was known last: what is called, which tells whether that is
-        enough, comes later. `RequestError` if it cannot be found out just now.
+        While the database is unavailable, stale reads decide. Whether the called method accepts that is not known yet,
+        because its name is in the body; see `AuthResult.confirm`.
+
+        Raises:
+            RequestError: the caller cannot be identified at the moment; the status is 503.
         """
         try:
             credentials = basicauth.parse_authorization(authorization)
             arguments = (peer.identity, credentials.user, credentials.password, peer.address)
-            with recollecting() as recollection:
-                is_let_in = self._authenticate(*arguments)
-            if not is_let_in:
-                log.warning("%s: user %r is not let in", peer, credentials.user)
-                return NOT_LET_IN
-            if not recollection.was_used:
-                return LET_IN
-            failure = recollection.failure
+            with allow_stale_reads() as stale_reads:
+                is_allowed = self._authenticate(*arguments)
+            if not is_allowed:
+                # The metadata source has logged the reason.
+                log.info("%s: access denied for %r", peer, shortened(credentials.user))
+                return DENIED
+            now = time.monotonic()
+            if not stale_reads.was_used:
+                return AuthResult(True, repeat=lambda: self._authenticate(*arguments), decided_at=now)
+            failure = stale_reads.failure
 
             def confirm() -> bool:
                 if failure is not None:
-                    # The database was waited for once, and that is enough.
+                    # This request has waited for the database already. Do not wait twice.
                     raise MetadataUnavailable(str(failure)) from failure
                 return self._authenticate(*arguments)
 
-            return Admission(True, confirm)
+            def repeat() -> bool:
+                with allow_stale_reads():
+                    return self._authenticate(*arguments)
+
+            return AuthResult(True, confirm, repeat, now)
         except RequestError as err:
-            log.warning("%s: no usable credentials: %s", peer, err)
+            log.warning("%s: access denied: %s", peer, err)
         except MetadataUnavailable as err:
             raise RequestError(str(err), status=503) from err
-        except Exception as err:  # failing to find out who calls must not let anyone in
-            log.error("%s: authentication failed: %s: %s", peer, type(err).__name__, err, exc_info=err)
-        return NOT_LET_IN
+        except Exception as err:  # an error in authentication must not grant access
+            log.error("%s: access denied: authentication raised %s: %s", peer, type(err).__name__, err, exc_info=err)
+        return DENIED
 
-    def answer(self, body: bytes, peer: Peer, admission: Admission = LET_IN) -> Response:
-        """The response to a request that was let in; never raises."""
+    def new_call(self) -> xmlrpc.CallReader:
+        """Return a reader for the body of an authenticated request."""
+        return xmlrpc.CallReader(readers=self.methods.readers)
+
+    def answer(self, reader: xmlrpc.CallReader, peer: Peer, auth: AuthResult = ALLOWED) -> Response:
+        """Return the response to an authenticated request whose body has been read. Never raises."""
         try:
-            call = xmlrpc.parse_call(body) if len(body) < LARGE_BODY else self._offload(xmlrpc.parse_call, body)
+            call = reader.close()
         except RequestError as err:
             log.warning("%s: not an XML-RPC call: %s", peer, err)
             return refusal(500)
-        may_wait = self.methods.may_wait(call.method)
-        if admission.confirm is not None and not may_wait:
-            refused = self._confirm(admission.confirm, call.method, peer)
+        accepts_stale_identity = self.methods.accepts_stale_identity(call.method)
+        if auth.confirm is not None and not accepts_stale_identity:
+            refused = self._confirm(auth.confirm, call.method, peer)
             if refused is not None:
                 return refused
-        with recollecting() if may_wait else nullcontext():
+        elif auth.repeat is not None and auth.is_old:
+            refused = self._confirm(auth.repeat, call.method, peer)
+            if refused is not None:
+                return refused
+        with allow_stale_reads() if accepts_stale_identity else nullcontext():
             return self._carry_out(call, peer)
 
     def _confirm(self, confirm: Callable[[], bool], method: str, peer: Peer) -> Response | None:
-        """The response to a caller who was let in from memory, unless the database says the same."""
+        """Authenticate again. Return the refusal, or None if access is still granted."""
         try:
             if confirm():
                 return None
         except MetadataUnavailable as err:
-            text = f"Critical failure: it cannot be found out who calls: {err}"
-            log.log(_level(err, logging.ERROR), "%s: %s: %s", peer, method, text)
+            text = f"Critical failure: the caller cannot be identified: {err}"
+            log.log(_level(err, logging.ERROR), "%s: %s: %s", peer, shortened(method), text)
             REQUESTS.inc(self._known(method), "fault")
             return Response(200, xmlrpc.dump_fault(FAULT_CRITICAL, text))
-        except Exception as err:  # failing to find out who calls must not let anyone in
-            log.error("%s: authentication failed: %s: %s", peer, type(err).__name__, err, exc_info=err)
-        log.warning("%s: is not let in after all", peer)
+        except Exception as err:  # an error in authentication must not grant access
+            log.error("%s: access denied: authentication raised %s: %s", peer, type(err).__name__, err, exc_info=err)
+        log.info("%s: access to %s denied when authenticated again", peer, shortened(method))
         return refusal(401, self._known(method))
 
     def _carry_out(self, call: xmlrpc.Call, peer: Peer) -> Response:
         try:
             allowed = self.access.allows(peer.address, call.method)
-        except Exception as err:  # whoever cannot be identified gets no further than here
+        except Exception as err:  # an error in access control must not grant access
             expected = isinstance(err, RPCError | MetadataError) or is_outage(err)
             level = _level(err, logging.ERROR)
-            log.log(level, "%s: cannot decide who may call %s: %s", peer, call.method, err, exc_info=not expected)
+            log.log(level, "%s: access to %s denied: %s", peer, shortened(call.method), err, exc_info=not expected)
             return refusal(500, self._known(call.method))
         if not allowed:
-            log.warning("%s: access to %s denied", peer, call.method)
+            log.warning("%s: access to %s denied by an access-control plugin", peer, shortened(call.method))
             return refusal(401, self._known(call.method))
         return Response(200, self._dispatch(call, peer))
 
     def _known(self, method: str) -> str:
-        """A method's name, if there is such a method: a client must not make up values of labels."""
+        """Return the name of an existing method, else an empty text: clients must not invent label values."""
         return method if method in self.methods else ""
+
+    def _measured(self, method: str) -> AbstractContextManager[None]:
+        """Measure a block under the name of an existing method: clients must not invent names that are kept."""
+        return self._timings.measure(method) if method in self.methods else nullcontext()
 
     def _dispatch(self, call: xmlrpc.Call, peer: Peer) -> bytes:
         method = self._known(call.method)
@@ -220,13 +254,13 @@ class Service:
         return body
 
     def _call(self, call: xmlrpc.Call, peer: Peer) -> tuple[str, bytes]:
-        """The outcome and what is sent."""
+        """Return the outcome, ``ok`` or ``fault``, and the response body."""
         try:
-            with self._timings.measure(call.method):
+            with self._measured(call.method):
                 result = self.methods.call(call.method, peer.address, call.params)
         except RPCError as err:
             level = _level(err, logging.WARNING)
-            log.log(level, "%s: %s: fault %d: %s", peer, call.method, err.fault_code, err)
+            log.log(level, "%s: %s: fault %d: %s", peer, shortened(call.method), err.fault_code, err)
             return "fault", xmlrpc.dump_fault(err.fault_code, str(err))
         except Exception as err:  # the caller gets the text, the log the traceback
             if is_outage(err):
@@ -237,21 +271,21 @@ class Service:
         try:
             if isinstance(result, XMLText):
                 return "ok", xmlrpc.dump_string_response(result.data)
-            if isinstance(result, list | tuple | dict | set) and len(result) > LARGE_RESULT:
+            if isinstance(result, list | tuple | dict | set) and len(result) > LARGE_RESULT_ITEMS:
                 dumped: bytes = self._offload(xmlrpc.dump_response, result)
                 return "ok", dumped
             return "ok", xmlrpc.dump_response(result)
         except (TypeError, ValueError, OverflowError) as err:
-            log.error("%s: the result of %s cannot be sent: %s", peer, call.method, err)
+            log.error("%s: %s failed: XML-RPC cannot carry its result: %s", peer, call.method, err)
             return "fault", xmlrpc.dump_fault(FAULT_OTHER, f"{type(err).__name__}:{err}")
 
 
 def _level(err: Exception, usual: int) -> int:
-    """The level of a line about a failure: of thousands of calls that fail in an outage, none is news."""
+    """Return the level for logging a failure: DEBUG during an outage, which is logged once when it begins."""
     return logging.DEBUG if is_outage(err) else usual
 
 
 def _fault_code(err: Exception) -> int:
-    """An exception may carry a fault code of its own."""
+    """Return the exception's own fault code, or the general one."""
     code = getattr(err, "fault_code", getattr(err, "faultCode", FAULT_OTHER))
     return code if isinstance(code, int) else FAULT_OTHER

@@ -1,6 +1,6 @@
-"""A small site to start from: a repository that explains itself, and the two configuration files that go with it.
+"""A small site to start from: a repository with comments, and the two configuration files that belong to it.
 
-The files are data of the package; `geventcore.cli.init` makes a site of them.
+The files are package data; `geventcore.cli.init` creates a site from them.
 """
 
 from __future__ import annotations
@@ -11,25 +11,36 @@ from string import Template
 #: The plugins that the repository has files for.
 PLUGINS = ("Metadata", "Bundler", "Rules", "Cfg", "Probes", "Properties", "Decisions", "Defaults")
 
+#: What a server writes into the repository by itself, and keeps there for itself only.
+GITIGNORE = """\
+# Databases, reports that wait, caches, results of probes, and temporary files of the server.
+/etc/*.sqlite*
+/Reporting/
+/Packages/cache/
+/Probes/probed.xml*
+.*.new
+"""
+
 _HERE = Path(__file__).parent
 
 
 def copy_repository(destination: Path) -> None:
-    """Make the directory `destination` and copy the repository into it; `OSError` if it cannot be written."""
+    """Create the directory `destination` and copy the repository into it; `OSError` if it cannot be written."""
     _copy(_HERE / "repository", destination)
+    (destination / ".gitignore").write_text(GITIGNORE, encoding="utf-8")
 
 
 def configuration(name: str, **values: str) -> str:
-    """One of the configuration files, ``bcfg2.conf`` or ``client-bcfg2.conf``, with the site's values in it.
+    """Return one of the configuration files, ``bcfg2.conf`` or ``client-bcfg2.conf``, with the site's values filled in.
 
-    `KeyError` if a value is missing. Percent signs are doubled, as these files want it.
+    `KeyError` if a value is missing. Percent signs are doubled, as the file format requires.
     """
     template = Template((_HERE / f"{name}.template").read_text(encoding="utf-8"))
     return template.substitute({key: value.replace("%", "%%") for key, value in values.items()})
 
 
 def _copy(source: Path, destination: Path) -> None:
-    """Contents only: who installed the package must not decide on the modes of the copy."""
+    """Copy the content but not the mode: the mode of the installed package must not affect the site."""
     if source.is_dir():
         destination.mkdir()
         for child in source.iterdir():

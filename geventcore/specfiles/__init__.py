@@ -1,3 +1,5 @@
-"""The file families that plugins are made of: XML files with includes and conditions, directories, host- and
-group-specific files. Parsed files are replaced, never edited, so a render that is under way keeps what it began with.
+"""The kinds of repository files that plugins build on.
+
+XML files with includes and conditions, directories, and files for hosts or groups. A parsed file is replaced, never
+edited, so a render keeps the version with which it began.
 """

@@ -1,6 +1,6 @@
 """Conditional elements: ``<Group name=…>`` and ``<Client name=…>``, each with an optional ``negate="true"``.
 
-What stands inside counts only for clients that meet the condition.
+Their content applies only to clients that meet the condition.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ CONDITIONAL_TAGS = frozenset({"Group", "Client"})
 
 
 def is_conditional(element: etree._Element) -> bool:
-    """Whether an element is a condition and not data."""
+    """Return true if an element is a condition and not data."""
     return element.tag in CONDITIONAL_TAGS
 
 
 def condition_holds(element: etree._Element, metadata: ClientMetadata) -> bool:
-    """Whether a client meets the condition of a conditional element."""
+    """Return true if a client meets the condition of a conditional element."""
     name = element.get("name")
     holds = name in metadata.groups if element.tag == "Group" else name == metadata.hostname
     return holds != (element.get("negate", "false").lower() == "true")

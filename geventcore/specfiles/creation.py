@@ -1,27 +1,28 @@
-"""Files that the server makes once and then keeps: keys and certificates.
+"""Files that the server creates once and then keeps: keys and certificates.
 
-Many clients may ask at the same moment for what does not exist yet. In one process `PathLocks` lets one of them make it
-while the others wait; between processes the first file stays, and whoever comes second takes it.
+Many clients may request a missing file at the same moment. In one process, `PathLocks` lets one request create it while
+the others wait. Between processes, the file that is created first stays, and the others use it.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from geventcore.specfiles.durable import sync_directory
+from geventcore.filemonitor.own_writes import OWN_WRITES
+from geventcore.regular_files import read_file
+from geventcore.repository.durable_writes import staged, sync_directory
 
-#: What file systems say that have no hard links.
+#: The errors of file systems without hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 class PathLocks:
-    """A lock for each path, kept while somebody holds it or waits for it."""
+    """A lock for each path, which exists while it is held or waited for."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -29,7 +30,7 @@ class PathLocks:
 
     @contextmanager
     def hold(self, path: Path) -> Iterator[None]:
-        """Be the only one in this process who holds `path`; not to be asked for twice by the same caller."""
+        """Hold the lock of `path` in this process. The lock is not reentrant."""
         with self._guard:
             lock, users = self._locks.get(path) or (threading.Lock(), 0)
             self._locks[path] = (lock, users + 1)
@@ -44,29 +45,21 @@ class PathLocks:
 
 
 def create_durably(path: Path, data: bytes, mode: int = 0o666) -> bytes:
-    """Make a file unless there is one; returns what is in it then. `mode` is less the process's umask.
+    """Create a file unless it exists; return its content. The process's umask applies to `mode`.
 
-    A crash leaves the whole file or none. `OSError` leaves none, or the one that was there.
+    A crash leaves the whole file or none. After an `OSError` there is no file, or the one that existed before.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(descriptor)
+    with staged(path, data, mode) as (temporary, status):
         try:
             os.link(temporary, path)
         except FileExistsError:
-            return path.read_bytes()
+            return read_file(path)
         except OSError as err:
             if err.errno not in _NO_LINKS:
                 raise
             if path.exists():
-                return path.read_bytes()
+                return read_file(path)
             os.rename(temporary, path)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+        OWN_WRITES.note(os.path.realpath(path), status)
     sync_directory(path.parent)
     return data

@@ -1,7 +1,7 @@
-"""A directory whose files are objects: one child for each file that matches a pattern.
+"""A watched directory with an object, its *child*, for each file that matches a pattern.
 
-Children are kept under their names relative to the directory (``sub/one.xml``). The mapping is replaced when files come
-and go, so whoever iterates over it sees one state of it.
+Children have names relative to the directory (``sub/one.xml``). The mapping is replaced when files appear or vanish, so
+an iteration over it sees a single state.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from geventcore.filemonitor import EventHandler, FileAction, FileEvent, FileMonitor
+from geventcore.filemonitor import NOTHING, Effect, EventHandler, FileAction, FileEvent, FileMonitor
 
 log = logging.getLogger(__name__)
 
 
 class Child(Protocol):
-    """What stands for one file."""
+    """The object for one file."""
 
     def handle_event(self, event: FileEvent) -> None:
-        """The file exists, or has changed."""
+        """Load the file, which exists or has changed."""
 
 
 ChildT = TypeVar("ChildT", bound=Child)
 
 
 class Directory(EventHandler, Generic[ChildT]):
-    """Watches a directory, with its subdirectories if `recursive`."""
+    """A watched directory, with its subdirectories if `recursive`."""
 
     def __init__(
         self,
@@ -41,11 +41,12 @@ class Directory(EventHandler, Generic[ChildT]):
         recursive: bool = True,
         ignore: re.Pattern[str] | None = None,
         on_change: Callable[[], None] | None = None,
+        effect: Callable[[str], Effect] = lambda _: None,
     ) -> None:
-        """A file gets a child if `pattern` matches its whole base name.
+        """Create a child for each file whose whole base name matches `pattern`.
 
-        One that matches neither `pattern` nor `ignore` is reported once. `on_change` is called after children came,
-        changed or went.
+        A file that matches neither `pattern` nor `ignore` is logged once. `on_change` is called after children were
+        added, changed or removed. `effect` returns what a change of the file of this name can touch.
         """
         self.path = path
         self._children: dict[str, ChildT] = {}
@@ -56,12 +57,13 @@ class Directory(EventHandler, Generic[ChildT]):
         self._recursive = recursive
         self._ignore = ignore
         self._on_change = on_change
+        self._effect = effect
         self._directories: dict[str, str] = {}
         self._add_directory("")
 
     @property
     def children(self) -> Mapping[str, ChildT]:
-        """Relative name -> child, as of now; never changed later."""
+        """The current children: relative name -> child. The mapping itself never changes."""
         if self._snapshot is None:
             self._snapshot = dict(self._children)
         return self._snapshot
@@ -72,7 +74,7 @@ class Directory(EventHandler, Generic[ChildT]):
             self._directories[self._file_monitor.add_monitor(path, self)] = relative
 
     def handle_event(self, event: FileEvent) -> None:
-        """Create, renew or drop the child that an event is about."""
+        """Add, reload or remove the child of an event's file."""
         relative = self._directories.get(event.handle)
         if relative is None or event.action is FileAction.END_EXIST:
             return
@@ -92,12 +94,24 @@ class Directory(EventHandler, Generic[ChildT]):
         elif path.exists():
             self._load(name, path, event)
 
+    def effect_of(self, event: FileEvent) -> Effect:
+        """See `TellsEffect`."""
+        relative = self._directories.get(event.handle)
+        if relative is None or event.action is FileAction.END_EXIST:
+            return NOTHING
+        if os.path.isabs(event.filename):
+            return None if event.action is FileAction.DELETED else NOTHING
+        if event.action is FileAction.DELETED and not self._pattern.fullmatch(event.filename):
+            # It may have been a directory.
+            return None
+        return self._effect(os.path.join(relative, event.filename))
+
     def _load(self, name: str, path: Path, event: FileEvent) -> None:
         child = self._children.get(name)
         if child is None:
             if not self._pattern.fullmatch(path.name):
                 if self._ignore is None or not self._ignore.fullmatch(path.name):
-                    log.error("%s: a file that does not belong here is ignored", path)
+                    log.error("%s: ignoring this file, its name is not valid in this directory", path)
                 return
             child = self._make_child(path)
             self._children[name] = child
@@ -107,7 +121,7 @@ class Directory(EventHandler, Generic[ChildT]):
             self._changed()
 
     def _drop(self, name: str) -> None:
-        """Forget a file, or everything in a directory that is gone."""
+        """Remove the child of a deleted file, or all children in a deleted directory."""
         prefix = f"{name}/"
         gone = [other for other in self._children if other == name or other.startswith(prefix) or not name]
         for other in gone:

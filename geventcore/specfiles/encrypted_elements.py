@@ -1,9 +1,9 @@
 """Encrypted texts in XML files: ``<password encrypted="name">U2FsdGVkX1…</password>``.
 
-The attribute names a passphrase of ``[encryption]``. The text is decrypted when the file is loaded, in a template when
-it is rendered; the attribute stays. An element without text is left alone. If a text cannot be decrypted, the file
-cannot be used; but where decryption is lax (``lax_decryption="true"`` at the root element, else ``[encryption]
-lax_decryption``), the text stays as it is.
+The attribute names a passphrase of ``[encryption]``. The text is decrypted when the file is loaded, or for a template
+when it is rendered; the attribute stays. Elements without text are skipped. If a text cannot be decrypted, the file is
+not used. With lax decryption (``lax_decryption="true"`` at the root element, else ``[encryption] lax_decryption``) the
+text stays encrypted instead.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def _elements(root: etree._Element) -> list[etree._Element]:
 def decrypt_elements(
     root: etree._Element, path: Path, settings: Settings, encoding: str, *, skip_plain: bool = False
 ) -> None:
-    """Replace encrypted texts in the tree of file `path` by what they mean.
+    """Decrypt the encrypted texts in the tree of file `path`, in place.
 
-    `RepositoryError` names file, line, element and passphrase. With `skip_plain` texts that are not encrypted at all
-    are left alone: in the source of a template they may be expressions.
+    `RepositoryError` names file, line, element and passphrase. With `skip_plain`, texts that are not in the encrypted
+    format are skipped: in the source of a template they may be expressions.
     """
     elements = _elements(root)
     if not elements:
@@ -57,11 +57,11 @@ def decrypt_elements(
         except RepositoryError as err:
             if not lax:
                 raise
-            log.debug("%s; it stays encrypted", err)
+            log.debug("%s; the text stays encrypted", err)
 
 
 def encrypt_elements(root: etree._Element, settings: Settings, encoding: str) -> None:
-    """Encrypt the texts of elements that name a passphrase, unless they are encrypted; `EncryptionError`."""
+    """Encrypt the plain texts of elements that name a passphrase; `EncryptionError` if that fails."""
     for element in _elements(root):
         text = element.text or ""
         if not is_encrypted(text.encode()):

@@ -1,10 +1,10 @@
-"""A directory of XML files with priorities, from which entries are completed: what Rules and Defaults are made of.
+"""A directory of XML files with priorities, from which entries are completed: the base of Rules and Defaults.
 
-Each file's root has an integer ``priority``. A *candidate* for an entry is an element of the same tag whose name fits,
-anywhere in a file, whose conditions the client meets. The candidate in the file with the highest priority is used; two
-candidates of one priority are a conflict (docs: reference/plugins/rules).
+Each file's root has an integer ``priority``. A *candidate* for an entry is an element, anywhere in a file, with the
+same tag and a matching name, whose conditions the client meets. The candidate in the file with the highest priority is
+used. Two candidates with the same priority are a conflict, unless they say the same (docs: reference/plugins/rules).
 
-Files are indexed when they are loaded, so that a lookup costs the same however many candidates there are.
+Files are indexed when they are loaded, so the cost of a lookup does not depend on the number of candidates.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import copy
 import functools
 import logging
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,15 +22,17 @@ from lxml import etree
 from geventcore.errors import GeventcoreError, PluginExecutionError
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
-from geventcore.plugin.interfaces import ForEveryClient
+from geventcore.plugin.interfaces import UNCHANGED, ForEveryClient
 from geventcore.specfiles.conditions import CONDITIONAL_TAGS, condition_holds, is_conditional
 from geventcore.specfiles.directory import Directory
 from geventcore.specfiles.structfile import StructFile, xml_match_in_place
 
 log = logging.getLogger(__name__)
 
-#: The priority of a file that has none.
+#: The priority of a file without a ``priority``.
 NO_PRIORITY = -1
+#: The number of names for which an index remembers the candidates; it forgets all when there are more.
+MAX_NAMES = 50_000
 _REFERENCE = re.compile(r"%(?:%|\{(\w+)\}|(\w+))")
 
 
@@ -39,12 +41,12 @@ class Candidate:
     """An element that may complete entries.
 
     Attributes:
-        element: as it stands in the file.
+        element: the element in the file.
         conditions: the conditional elements around it.
-        priority: that of its file.
-        pattern: matches the names of entries from their start, if names are regular expressions.
+        priority: the priority of its file.
+        pattern: if names are regular expressions, the pattern for the start of an entry's name.
         path: its file.
-        is_lasting: whether it is the same object for every client, until a file changes.
+        is_lasting: true if it is the same object for every client, until a file changes.
     """
 
     element: etree._Element
@@ -55,16 +57,22 @@ class Candidate:
     is_lasting: bool
 
     def applies(self, metadata: ClientMetadata) -> bool:
-        """Whether a client meets all its conditions."""
+        """Return true if a client meets all conditions around the element."""
         return all(condition_holds(condition, metadata) for condition in self.conditions)
 
     @functools.cached_property
     def is_conditional(self) -> bool:
-        """Whether there are conditions inside of the element."""
+        """Return true if there are conditions inside of the element."""
         return bool(len(self.element)) and next(self.element.iter(*CONDITIONAL_TAGS), None) is not None
 
+    @property
+    def place(self) -> str:
+        """The file, and the line of the element unless a template has made it."""
+        line = self.element.sourceline if self.is_lasting else None
+        return f"{self.path}: line {line}" if line else str(self.path)
+
     def content(self, metadata: ClientMetadata) -> etree._Element:
-        """The element as it is for a client; not to be changed."""
+        """Return the element with its inner conditions resolved for a client. It must not be changed."""
         if not self.is_conditional:
             return self.element
         element = copy.deepcopy(self.element)
@@ -73,24 +81,28 @@ class Candidate:
 
 
 def _plain_name(tag: str, name: str) -> str:
-    # A path is the same with and without slashes at its end.
+    # Trailing slashes of a path do not matter.
     return name.rstrip("/") if tag == "Path" and len(name) > 1 else name
 
 
 class Index:
-    """Candidates by tag and name; those with patterns by tag alone."""
+    """An index of candidates by tag and name; candidates with patterns are indexed by tag alone."""
 
     def __init__(self, regular_expressions: bool, nested: bool = True, is_lasting: bool = True) -> None:
-        """`regular_expressions`: whether names are patterns; `nested`: whether elements inside others count;
-        `is_lasting`: whether the index is for all clients."""
+        """Create an empty index.
+
+        `regular_expressions`: names are patterns. `nested`: elements inside other entries are candidates, too.
+        `is_lasting`: the index is for all clients.
+        """
         self._is_lasting = is_lasting
         self.regular_expressions = regular_expressions
         self._nested = nested
         self._by_name: dict[tuple[str, str], list[Candidate]] = {}
         self._patterns: dict[str, list[Candidate]] = {}
+        self._named: dict[tuple[str, str], tuple[Candidate, ...]] = {}
 
     def add(self, root: etree._Element, priority: int, where: Path) -> None:
-        """Add everything below the root of file `where`."""
+        """Add all elements below the root of file `where`."""
         self._add_children(root, (), priority, where)
 
     def _add_children(
@@ -123,49 +135,52 @@ class Index:
         if candidate.pattern is not None:
             self._patterns.setdefault(tag, []).append(candidate)
 
+    def named(self, tag: str, name: str) -> tuple[Candidate, ...]:
+        """Return the candidates whose names match an entry's, for any client."""
+        found = self._named.get((tag, name))
+        if found is None:
+            exact = self._by_name.get((tag, _plain_name(tag, name)), ())
+            matching = (
+                candidate
+                for candidate in self._patterns.get(tag, ())
+                if candidate.pattern is not None and candidate not in exact and candidate.pattern.match(name)
+            )
+            if len(self._named) >= MAX_NAMES:
+                self._named.clear()
+            found = self._named[(tag, name)] = (*exact, *matching)
+        return found
+
     def only_candidate(self, tag: str, name: str) -> Candidate | None:
-        """The candidate for an entry if there is just one, for every client alike."""
-        found = self._by_name.get((tag, _plain_name(tag, name)), ())
-        if len(found) != 1 or tag in self._patterns or found[0].conditions:
-            return None
-        return found[0]
+        """Return the candidate for an entry if it is the only one and unconditional; else None."""
+        found = self.named(tag, name)
+        return found[0] if len(found) == 1 and not found[0].conditions else None
 
     def find(self, tag: str, name: str, metadata: ClientMetadata) -> list[Candidate]:
-        """The candidates for an entry that apply to a client."""
-        exact = self._by_name.get((tag, _plain_name(tag, name)), ())
-        found = [candidate for candidate in exact if candidate.applies(metadata)]
-        for candidate in self._patterns.get(tag, ()):
-            if (
-                candidate.pattern is not None
-                and candidate not in exact
-                and candidate.pattern.match(name)
-                and candidate.applies(metadata)
-            ):
-                found.append(candidate)
-        return found
+        """Return the candidates for an entry that apply to a client."""
+        return [candidate for candidate in self.named(tag, name) if candidate.applies(metadata)]
 
 
 class PriorityFile(StructFile):
-    """One file."""
+    """One file with a priority."""
 
     @property
     def priority(self) -> int:
-        """The root's priority; `NO_PRIORITY` if it has no usable one."""
+        """The root's priority; `NO_PRIORITY` if it is missing or invalid."""
         try:
             return int(self.root.get("priority", ""))
         except ValueError:
             return NO_PRIORITY
 
     def load(self) -> None:
-        """Load the file, and say so if it has no priority."""
+        """Load the file; log an error if it has no priority."""
         super().load()
         try:
             int(self.root.get("priority", ""))
         except ValueError:
-            log.error("%s: the root needs an integer priority; %d is used", self.path, NO_PRIORITY)
+            log.error("%s: the root element has no integer priority; using %d", self.path, NO_PRIORITY)
 
     def template_index(self, metadata: ClientMetadata, regular_expressions: bool, nested: bool) -> Index:
-        """The candidates of a template for a client; `RepositoryError` if it cannot be rendered."""
+        """Return the index of a template rendered for a client; `RepositoryError` if rendering fails."""
         struct = self.struct(metadata)
         key = (PriorityFile, struct)
         index: Index | None = metadata.scratch.get(key)
@@ -179,7 +194,7 @@ class PriorityFiles:
     """All files of a directory, and the completion of entries from them."""
 
     def __init__(self, directory: Path, context: PluginContext, nested: bool = True) -> None:
-        """`nested`: whether elements inside other entries count as candidates, too."""
+        """Watch `directory`. With `nested`, elements inside other entries are candidates, too."""
         self.regular_expressions = False
         self._nested = nested
         self._names: Mapping[str, tuple[str, ...]] | None = None
@@ -203,7 +218,7 @@ class PriorityFiles:
 
     @property
     def names(self) -> Mapping[str, tuple[str, ...]]:
-        """Tag -> names of the elements that stand outside of conditions, directly below a root."""
+        """The unconditional elements directly below a root: tag -> names."""
         if self._names is None:
             table: dict[str, dict[str, None]] = {}
             for file in self._files:
@@ -227,8 +242,10 @@ class PriorityFiles:
         return index
 
     def candidates(self, entry: etree._Element, metadata: ClientMetadata) -> list[Candidate]:
-        """The candidates for an entry; a template that cannot be rendered for this client has none."""
-        tag, name = entry.tag, entry.get("name", "")
+        """Return the candidates for an entry. A template that cannot be rendered for this client gives none."""
+        return self._candidates(entry.tag, entry.get("name", ""), metadata)
+
+    def _candidates(self, tag: str, name: str, metadata: ClientMetadata) -> list[Candidate]:
         found = self._static_index().find(tag, name, metadata)
         for file in self._templates:
             try:
@@ -239,31 +256,68 @@ class PriorityFiles:
             found += index.find(tag, name, metadata)
         return found
 
+    def all_candidates(
+        self, entry: etree._Element, metadata: ClientMetadata
+    ) -> Iterator[tuple[PriorityFile, Candidate]]:
+        """Yield the candidates for an entry with their files, also those whose conditions do not hold."""
+        tag, name = entry.tag, entry.get("name", "")
+        by_path = {file.path: file for file in self._files}
+        for candidate in self._static_index().named(tag, name):
+            yield by_path[candidate.path], candidate
+        for file in self._templates:
+            try:
+                index = file.template_index(metadata, self.regular_expressions, self._nested)
+            except GeventcoreError:
+                continue
+            for candidate in index.named(tag, name):
+                yield file, candidate
+
     def best(self, entry: etree._Element, metadata: ClientMetadata) -> Candidate | None:
-        """The candidate of the highest priority, or None; `PluginExecutionError` if there are several."""
-        only = self._static_index().only_candidate(entry.tag, entry.get("name", ""))
+        """Return the candidate with the highest priority, or None; `PluginExecutionError` if there are several."""
+        return self._best(entry.tag, entry.get("name", ""), metadata)
+
+    def _best(self, tag: str, name: str, metadata: ClientMetadata) -> Candidate | None:
+        only = self._static_index().only_candidate(tag, name)
         if only is not None and not self._templates:
             return only
-        found = self.candidates(entry, metadata)
+        found = self._candidates(tag, name, metadata)
         if not found:
             return None
         best = max(candidate.priority for candidate in found)
         chosen = [candidate for candidate in found if candidate.priority == best]
-        if len(chosen) > 1:
-            files = ", ".join(dict.fromkeys(str(candidate.path) for candidate in chosen))
+        if len(chosen) > 1 and len({_meaning(candidate.content(metadata)) for candidate in chosen}) > 1:
+            places = " and ".join(dict.fromkeys(candidate.place for candidate in chosen))
             raise PluginExecutionError(
-                f"{len(chosen)} rules of priority {best} for {entry.tag}:{entry.get('name')}, "
-                f"host {metadata.hostname}, in {files}"
+                f"{len(chosen)} rules of priority {best} for {tag}:{name}, host {metadata.hostname}, in {places}"
             )
         return chosen[0]
 
     def key(self, entry: etree._Element, metadata: ClientMetadata) -> Hashable | None:
-        """What `complete` would take; None if that is made for this client alone, or there is nothing to take."""
+        """Return the candidate that `complete` would use, as a cache key.
+
+        None if there is no candidate, or if the candidate is for this client alone.
+        """
         only = self._static_index().only_candidate(entry.tag, entry.get("name", ""))
         if only is not None and not self._templates and not only.is_conditional:
             return ForEveryClient(only)
         candidate = self.best(entry, metadata)
         return candidate if candidate is not None and candidate.is_lasting and not candidate.is_conditional else None
+
+    def choice(self, tag: str, name: str, metadata: ClientMetadata) -> Hashable | None:
+        """Return the candidate for an entry as a cache key, or `UNCHANGED` if there is none for any client.
+
+        None if the candidate is for this client alone; `PluginExecutionError` if there are several.
+        """
+        named = self._static_index().named(tag, name)
+        if not self._templates:
+            if not named:
+                return UNCHANGED
+            if len(named) == 1 and not named[0].conditions and not named[0].is_conditional:
+                return ForEveryClient(named[0])
+        candidate = self._best(tag, name, metadata)
+        if candidate is None:
+            return "no candidate"
+        return candidate if candidate.is_lasting and not candidate.is_conditional else None
 
     def complete(self, entry: etree._Element, metadata: ClientMetadata, replace_name: bool) -> None:
         """Complete an entry from its best candidate; `PluginExecutionError` if there is none, or a conflict."""
@@ -273,8 +327,15 @@ class PriorityFiles:
         apply(candidate.content(metadata), entry, replace_name)
 
 
+def _meaning(element: etree._Element) -> tuple[Hashable, ...]:
+    """Return what an element gives an entry: equal for elements that say the same."""
+    attributes = sorted((str(name), str(value)) for name, value in element.attrib.items() if name != "name")
+    children = tuple(etree.tostring(child, method="c14n", with_tail=False) for child in element)
+    return (tuple(attributes), (element.text or "").strip(), children)
+
+
 def apply(source: etree._Element, entry: etree._Element, replace_name: bool) -> None:
-    """Copy text, children and the attributes that the entry does not have yet."""
+    """Copy text, children and missing attributes from `source` to an entry."""
     if source.text and source.text.strip():
         entry.text = source.text
     for child in source:
@@ -287,7 +348,7 @@ def apply(source: etree._Element, entry: etree._Element, replace_name: bool) -> 
 
 
 def fill_in_name(text: str, entry: etree._Element) -> str:
-    """Replace ``%{name}`` and ``%name`` by the entry's name and ``%%`` by ``%``; other references stay."""
+    """Replace ``%{name}`` and ``%name`` by the entry's name and ``%%`` by ``%``; keep other references."""
 
     def replacement(match: re.Match[str]) -> str:
         if match.group(0) == "%%":

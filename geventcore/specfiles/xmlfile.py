@@ -2,11 +2,11 @@
 
 The rules of inclusion are Bcfg2's (docs: reference/repository, "Includes"):
 
-* ``href`` may be a shell glob; it is relative to the file that includes, absolute is allowed.
-* In the file itself an include element is taken out and what it includes is appended *at the end of its parent*,
-  matches in the order of their names. Includes inside an included file are replaced where they stand.
-* A file never includes itself. If nothing matches, ``xi:fallback`` counts; without one that is an error in the log, and
-  the literal path is watched, so that a file that appears later is noticed.
+* ``href`` may be a shell glob. It is absolute or relative to the including file.
+* In the file itself, an include element is removed and the included content is appended *at the end of its parent*, in
+  the order of the file names. Includes inside an included file are replaced in place.
+* A file never includes itself. If no file matches, ``xi:fallback`` is used. Without a fallback an error is logged, and
+  the literal path is watched, so that a file that appears later is included.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from lxml import etree
 
 from geventcore.errors import RepositoryError
-from geventcore.filemonitor import EventHandler, FileAction, FileEvent, FileMonitor
+from geventcore.file_contents import FILE_CONTENTS
+from geventcore.filemonitor import Effect, EventHandler, FileAction, FileEvent, FileMonitor
+from geventcore.regular_files import read_file, read_text
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +34,14 @@ XINCLUDE = "{http://www.w3.org/2001/XInclude}"
 _XPOINTER = re.compile(r"xpointer\((.*)\)\Z", re.DOTALL)
 _GLOB_CHARACTERS = re.compile(r"[*?\[]")
 
-#: Deeper nesting of includes than this is taken for a cycle of files that include each other.
+#: The limit on the nesting of includes. Deeper nesting counts as a cycle.
 MAX_INCLUDE_DEPTH = 40
 
 
 def repository_parser(remove_comments: bool = False) -> etree.XMLParser:
-    """A parser for files of the repository: blank text dropped, internal entities allowed, no network, no DTD files.
+    """Return a parser for files of the repository: no blank text, internal entities only, no network, no DTD files.
 
-    Make one per document: lxml locks a shared parser.
+    Create one per document: lxml locks a shared parser.
     """
     return etree.XMLParser(
         remove_blank_text=True,
@@ -50,21 +53,26 @@ def repository_parser(remove_comments: bool = False) -> etree.XMLParser:
 
 
 def parse_file(path: Path, what: str = "XML file") -> etree._Element:
-    """The root element of a file; `RepositoryError` names the file and the line."""
+    """Parse a file and return its root element; `RepositoryError` names the file and the line."""
     try:
-        return etree.fromstring(path.read_bytes(), repository_parser(), base_url=str(path))
+        data = read_file(path)
+        return FILE_CONTENTS.parsed("xml", path, data, partial(_parse, str(path)))
     except OSError as err:
-        raise RepositoryError(f"{path}: cannot read this {what}: {err.strerror}") from err
+        raise RepositoryError(f"{path}: cannot read the {what}: {err.strerror}") from err
     except etree.XMLSyntaxError as err:
         raise RepositoryError(f"{path}: not well-formed: {err.msg}") from err
 
 
-#: Inode, size and modification time of a file, or None if there is none: whether it has changed since.
+def _parse(name: str, data: bytes) -> etree._Element:
+    return etree.fromstring(data, repository_parser(), base_url=name)
+
+
+#: The inode, size and modification time of a file, to detect changes; None if there is no file.
 Signature = tuple[int, int, int] | None
 
 
 def signature(path: Path) -> Signature:
-    """What tells two versions of a file apart."""
+    """Return the signature of a file, which differs between its versions."""
     try:
         return signature_of(os.stat(path))
     except OSError:
@@ -72,18 +80,18 @@ def signature(path: Path) -> Signature:
 
 
 def signature_of_json(value: Sequence[int] | None) -> Signature:
-    """The same, after it has been sent as JSON."""
+    """Return a signature that has been sent as JSON."""
     return None if value is None else (value[0], value[1], value[2])
 
 
 def signature_of(status: os.stat_result) -> Signature:
-    """The same, of a file whose status is known."""
+    """Return the signature of a file with this status."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass
 class _Inclusion:
-    """What resolving the includes of one file found: the files used, and the paths worth watching."""
+    """The resolution of the includes of one file. It collects the files used and the paths to watch."""
 
     top: Path
     files: list[Path] = field(default_factory=list)
@@ -94,7 +102,7 @@ class _Inclusion:
     def _matches(self, element: etree._Element, base: Path) -> list[Path]:
         href = element.get("href", "")
         if not href:
-            log.error("%s: line %s: an include without href", base, element.sourceline)
+            log.error("%s: line %s: ignoring an include without href", base, element.sourceline)
             return []
         pattern = os.path.normpath(base.parent / href)
         if _GLOB_CHARACTERS.search(href):
@@ -113,16 +121,18 @@ class _Inclusion:
         return found
 
     def _load(self, element: etree._Element, path: Path, depth: int) -> list[etree._Element] | str:
-        """What a matched file contributes: elements, or text for ``parse="text"``."""
+        """Return the content of a matched file: elements, or text for ``parse="text"``."""
         if depth > MAX_INCLUDE_DEPTH:
-            raise RepositoryError(f"{path}: includes are nested too deeply; do files include each other?")
+            raise RepositoryError(
+                f"{path}: includes are nested more than {MAX_INCLUDE_DEPTH} deep; do files include each other?"
+            )
         self.files.append(path)
         self.signatures[path] = signature(path)
         if element.get("parse") == "text":
             try:
-                return path.read_text(encoding=element.get("encoding", "utf-8"))
+                return read_text(path, element.get("encoding", "utf-8"))
             except (OSError, UnicodeDecodeError, LookupError) as err:
-                raise RepositoryError(f"{path}: cannot be included as text: {err}") from err
+                raise RepositoryError(f"{path}: cannot include this file as text: {err}") from err
         root = parse_file(path, "included file")
         self._resolve(root, path, depth + 1, at_end=False)
         pointer = element.get("xpointer")
@@ -132,9 +142,9 @@ class _Inclusion:
         try:
             found = root.xpath(match.group(1)) if match else None
         except etree.XPathError as err:
-            raise RepositoryError(f"{path}: bad xpointer {pointer!r}: {err}") from err
+            raise RepositoryError(f"{path}: invalid xpointer {pointer!r}: {err}") from err
         if not isinstance(found, list):
-            raise RepositoryError(f"{path}: only xpointer(XPath) is understood, not {pointer!r}")
+            raise RepositoryError(f"{path}: unsupported xpointer {pointer!r}; expected xpointer(XPath)")
         return [node for node in found if isinstance(node, etree._Element)]
 
     def _contribution(self, element: etree._Element, base: Path, depth: int) -> tuple[list[etree._Element], str]:
@@ -172,7 +182,7 @@ class _Inclusion:
 
 
 def _remove(element: etree._Element) -> None:
-    """Take an element out of its parent and leave its tail text where it is."""
+    """Remove an element from its parent and keep its tail text."""
     parent = element.getparent()
     if parent is None:
         return
@@ -187,15 +197,15 @@ def _remove(element: etree._Element) -> None:
 
 @dataclass(frozen=True)
 class XMLDocument:
-    """One parsed file with what it includes.
+    """One parsed file with the files that it includes.
 
     Attributes:
         path: the file.
         root: its root element, includes resolved. Never changed after loading.
         includes: the files that were included, at any depth.
-        watch: the files and directories whose changes mean that this document must be loaded anew.
-        signatures: the versions of the files that it was made from.
-        globs: the patterns of paths that it includes.
+        watch: the files and directories whose changes make a reload necessary.
+        signatures: the signatures of the files that it was read from.
+        globs: the path patterns of its includes.
     """
 
     path: Path
@@ -206,7 +216,7 @@ class XMLDocument:
     globs: tuple[str, ...] = ()
 
     def is_current(self, path: Path) -> bool:
-        """Whether this document was made from a file as it is now, or does not depend on it."""
+        """Return true if the document has the current version of a file, or does not depend on it."""
         if path in self.signatures:
             return self.signatures[path] == signature(path)
         return not any(fnmatch.fnmatchcase(str(path), pattern) for pattern in self.globs)
@@ -223,10 +233,9 @@ def load_document(path: Path) -> XMLDocument:
 
 
 class XMLFile(EventHandler):
-    """An XML file that is loaded when it appears or changes, with everything that it includes.
+    """An XML file with its includes, loaded when any of these files appears or changes.
 
-    A version that cannot be used is reported (the exception goes to the file monitor, which logs it) and the last good
-    one stays.
+    If a version is invalid, the last good one stays in use, and the file monitor logs the exception.
     """
 
     def __init__(
@@ -236,11 +245,13 @@ class XMLFile(EventHandler):
         on_load: Callable[[XMLDocument], None] | None = None,
         monitor_self: bool = True,
     ) -> None:
-        """`on_load` is called with every new document, before `document` is replaced; what it raises keeps the old one.
+        """Call `on_load` with every new document, before `document` is replaced; an exception keeps the old document.
 
-        With `monitor_self` false the owner passes the events of the file itself on.
+        With `monitor_self` false, the owner forwards the events of the file itself.
         """
         self.path = path
+        #: What a change of the file or of an include can touch.
+        self.effect: Effect = None
         self.document: XMLDocument | None = None
         self._file_monitor = file_monitor
         self._on_load = on_load
@@ -255,7 +266,7 @@ class XMLFile(EventHandler):
                 self._file_monitor.add_monitor(str(path), self)
 
     def load(self) -> None:
-        """Load the file now."""
+        """Load the file and its includes."""
         document = load_document(self.path)
         self._watch(document.watch)
         if self._on_load is not None:
@@ -263,7 +274,7 @@ class XMLFile(EventHandler):
         self.document = document
 
     def handle_event(self, event: FileEvent) -> None:
-        """Load the file anew, whichever of its files the event is about."""
+        """Reload the file after a change of the file or of an include."""
         if event.action is FileAction.END_EXIST:
             return
         if not self.path.exists():
@@ -272,9 +283,13 @@ class XMLFile(EventHandler):
             return
         path = Path(event.handle, event.filename)
         if event.action is FileAction.EXISTS and self.document is not None and self.document.is_current(path):
-            # The initial events of an included file that this load has just begun to watch.
+            # An initial event of an included file, which this load has just begun to watch.
             return
         self.load()
+
+    def effect_of(self, event: FileEvent) -> Effect:
+        """See `TellsEffect`."""
+        return self.effect
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.path})"

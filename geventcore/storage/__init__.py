@@ -1,21 +1,21 @@
-"""What the server keeps in a database: the only package that knows SQLAlchemy.
+"""The database: the only package that imports SQLAlchemy, besides `geventcore.bcfg2_import`.
 
 options       the ``[database]`` options
-config        which database they mean
+config        the database configuration that results from them
 schema        the tables
 database      reading and writing, from any greenlet, thread or process
-memory        numbers of rows that nobody has to ask for again
-statements    what each kind of database spells in its own way
-announcements what a transaction tells other servers
-notifications hearing what they tell
-engine        what is particular to SQLite, PostgreSQL and MySQL
-failures      what a driver's errors mean
-migration     is the schema what the code needs, and making it so
+transactions  one transaction for the writes of several callers
+memory        a cache of row numbers
+statements    statements that differ between databases
+announcements messages of a transaction to other servers
+notifications the receiver of these messages
+engine        the differences between SQLite, PostgreSQL and MySQL
+failures      the classification of driver errors
+migration     the check and the upgrade of the schema version
 migrations    the changes of the schema, one module each
-legacy_*      taking over a database of Bcfg2: ``legacy_import`` does it
 
-Whatever wants to keep something here has a module of its own with functions that take a connection, declares its
-tables on `schema.METADATA`, is imported by `schema.all_tables`, and adds a module to ``migrations/versions`` that
-creates the tables. The name of that module begins with the number after the last one: the numbers are the versions of
-the schema. A test tells if tables and migrations differ.
+To store data of a new kind, write a module with functions that take a connection. Declare its tables on
+`schema.METADATA`, import it in `tables`, and add a module to ``migrations/versions`` that creates the tables. The name
+of that module begins with the next number: the numbers are the versions of the schema. A test compares tables and
+migrations.
 """

@@ -1,10 +1,10 @@
-"""What a transaction tells other servers: they hear it if it is committed, and only then.
+"""Announcements: messages of a transaction to other servers, delivered only if it commits.
 
-PostgreSQL delivers a notification with the commit of the transaction that has sent it. So nothing comes between a
-change and the word of it: neither a crash nor a connection that is lost. Other databases tell nobody.
+PostgreSQL delivers a notification with the commit of the transaction that sends it. So no crash and no lost connection
+can separate a change from its announcement. Other databases deliver no announcements.
 
-Each notification has its sender, which is one process, and a number, in the order of the commits. A commit that fails
-takes its numbers with it; whoever sees such a gap knows only that there was something to hear.
+Each notification carries its sender (a process) and a number in the order of the commits. The numbers of a failed
+commit are missing. A receiver that sees such a gap must assume that it missed a message.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sqlalchemy import Connection, text
 
 from geventcore.storage.config import DatabaseConfig
 
-#: PostgreSQL's limit is 8000 bytes, the end of the text included.
+#: The longest payload in bytes. PostgreSQL's limit is 8000, including the terminator.
 LONGEST_PAYLOAD = 7999
 
 _NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
@@ -31,28 +31,28 @@ class Announcement:
     """A message for other servers.
 
     Attributes:
-        topic: what it is about; without one, it says only that something has changed.
-        message: anything that JSON can carry.
+        topic: subject of the message. An empty topic says only that something has changed.
+        message: any value that JSON can carry.
     """
 
     topic: str | None = None
     message: Any = None
 
 
-#: Whoever hears it forgets everything.
+#: An announcement after which receivers clear all their caches.
 SOMETHING = Announcement()
 
 
 @dataclass(frozen=True)
 class Notification:
-    """An announcement as it is heard."""
+    """An announcement as a receiver gets it."""
 
     sender: str
     number: int
     announcement: Announcement
 
     def encode(self) -> str:
-        """The payload. What is too long becomes `SOMETHING`."""
+        """Return the payload. A message that is too long is replaced by `SOMETHING`."""
         content = {"sender": self.sender, "number": self.number}
         if self.announcement.topic is None:
             return json.dumps(content)
@@ -61,18 +61,22 @@ class Notification:
 
     @classmethod
     def decode(cls, payload: str) -> Notification:
-        """The notification of a payload; `ValueError`, `KeyError` or `TypeError` if it is none of ours."""
+        """Parse a payload.
+
+        Raises:
+            ValueError, KeyError, TypeError: the payload is not one of ours.
+        """
         content = json.loads(payload)
         announcement = Announcement(content["topic"], content.get("message")) if "topic" in content else SOMETHING
         return cls(str(content["sender"]), int(content["number"]), announcement)
 
 
 class Announcer:
-    """The part of one process that tells.
+    """The announcing side of one process.
 
     Attributes:
-        channel: where those listen who share the database.
-        sender: what the process is called there.
+        channel: channel on which the servers that share the database listen.
+        sender: name of the process on this channel.
     """
 
     def __init__(self, config: DatabaseConfig) -> None:
@@ -81,10 +85,10 @@ class Announcer:
         self._number = 0
 
     def announce(self, connection: Connection, announcements: Sequence[Announcement]) -> None:
-        """Have others hear this when the transaction of the connection is committed.
+        """Announce messages when the transaction of the connection commits.
 
-        A process has one transaction that announces at a time, and this is the last thing that it does before the
-        commit: so the numbers are in the order of the commits.
+        A process has one announcing transaction at a time and calls this last before the commit. So the numbers are in
+        the order of the commits.
         """
         payloads = []
         for announcement in announcements:

@@ -20,7 +20,7 @@ _PAGE = _ALL.where(CLIENT.c.hostname > bindparam("after")).limit(bindparam("limi
 
 @dataclass(frozen=True, slots=True)
 class StoredClient:
-    """A row; None means that the database says nothing. See the comments of the table's columns."""
+    """A row of the client list. None means that the database has no value. The table's columns have comments."""
 
     hostname: str
     profile: str | None = None
@@ -35,44 +35,44 @@ def _client(row: Row[tuple[str, ...]]) -> StoredClient:
 
 
 def get_client(connection: Connection, hostname: str) -> StoredClient | None:
-    """The client of that name in lower case."""
+    """Return the client with this lower-case name, or None."""
     row = connection.execute(_BY_NAME, {"name": hostname}).one_or_none()
     return None if row is None else _client(row)
 
 
 def all_clients(connection: Connection) -> list[StoredClient]:
-    """All clients, by name."""
+    """Return all clients, sorted by name."""
     return [_client(row) for row in connection.execute(_ALL)]
 
 
 def page_of_clients(connection: Connection, after: str, limit: int) -> list[StoredClient]:
-    """The first clients, by name, whose names come after one."""
+    """Return the next clients after a name, sorted by name."""
     return [_client(row) for row in connection.execute(_PAGE, {"after": after, "limit": limit})]
 
 
 def client_names(connection: Connection) -> list[str]:
-    """The names of all clients, sorted."""
+    """Return the names of all clients, sorted."""
     return list(connection.scalars(_NAMES))
 
 
 def names_by_address(connection: Connection, address: str) -> list[str]:
-    """The clients that registered from an address."""
+    """Return the clients that registered from an address."""
     return list(connection.scalars(_NAMES_BY_ADDRESS, {"address": address}))
 
 
 def name_by_uuid(connection: Connection, uuid: str) -> str | None:
-    """The client that a user name stands for."""
+    """Return the client with this uuid, or None."""
     return connection.scalars(_NAMES_BY_UUID, {"uuid": uuid}).first()
 
 
 def add_client(connection: Connection, client: StoredClient) -> bool:
-    """Add a client, unless there is one of that name; whether there was none."""
+    """Add a client unless the name exists. Return whether it was added."""
     return insert_if_missing(connection, CLIENT, asdict(client))
 
 
 def update_client(connection: Connection, hostname: str, values: Mapping[str, str | None]) -> bool:
-    """Change columns of a client; whether there is one."""
-    # MySQL counts the rows that change, and not those that are found.
+    """Change columns of a client. Return whether the client exists."""
+    # MySQL counts changed rows, not matched rows.
     found = connection.execute(_BY_NAME.with_for_update(), {"name": hostname}).one_or_none()
     if found is not None:
         connection.execute(update(CLIENT).where(CLIENT.c.hostname == hostname).values(dict(values)))
@@ -80,5 +80,5 @@ def update_client(connection: Connection, hostname: str, values: Mapping[str, st
 
 
 def remove_client(connection: Connection, hostname: str) -> bool:
-    """Remove a client; whether there was one."""
+    """Remove a client. Return whether it existed."""
     return connection.execute(delete(CLIENT).where(CLIENT.c.hostname == hostname)).rowcount > 0

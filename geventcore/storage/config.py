@@ -1,4 +1,4 @@
-"""Which database the options mean."""
+"""The database configuration that results from the options."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from geventcore.errors import ConfigError, DatabaseMisconfigured
 from geventcore.options import Option, Settings
 from geventcore.storage import options
 
-#: What ``[database] timeout = 0`` stands for: nothing waits for ever.
+#: The timeout in seconds for ``[database] timeout = 0``: no call waits for ever.
 LONGEST_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
 class DatabaseConfig:
-    """One database.
+    """The configuration of one database.
 
     Attributes:
         engine: ``sqlite3``, ``postgresql`` or ``mysql``.
-        name: the database's name; with SQLite the path of its file.
+        name: name of the database; with SQLite the path of its file.
         user, password, host, port, schema: see the options.
-        options: further arguments for the driver.
-        timeout: for how long a call waits for the database, in seconds.
-        connections: how many connections for reading a process opens at most.
+        options: additional arguments for the driver.
+        timeout: longest time that a call waits for the database, in seconds.
+        connections: maximum number of connections for reading in a process.
     """
 
     engine: str
@@ -42,11 +42,11 @@ class DatabaseConfig:
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a file of this machine: SQLite."""
+        """True if the database is a file (SQLite)."""
         return self.engine == "sqlite3"
 
     def __str__(self) -> str:
-        """What messages call it; without the password."""
+        """Return the database's name for messages, without the password."""
         if self.is_file:
             return f"the database {self.name}"
         port = f":{self.port}" if self.port else ""
@@ -54,44 +54,26 @@ class DatabaseConfig:
 
 
 def database_config(settings: Settings) -> DatabaseConfig:
-    """The database for everything. `ConfigError` if an option is wrong."""
-    return _config(
-        options.ENGINE,
-        options.NAME,
-        settings[options.ENGINE],
-        settings,
-        user=settings[options.USER],
-        password=settings[options.PASSWORD],
-        host=settings[options.HOST],
-        port=settings[options.PORT],
-        schema=settings[options.SCHEMA],
-        options=settings[options.OPTIONS],
-    )
+    """Return the main database.
+
+    Raises:
+        ConfigError: an option is wrong.
+    """
+    return _config(options.ENGINE, settings[options.ENGINE], _OPTIONS, settings)
 
 
 def reporting_config(settings: Settings) -> DatabaseConfig:
-    """The database for reports, which is that for everything unless ``reporting_engine`` is set."""
+    """Return the database for reports: the main database unless ``reporting_engine`` is set."""
     engine = settings[options.REPORTING_ENGINE]
     if engine is None:
         return database_config(settings)
-    return _config(
-        options.REPORTING_ENGINE,
-        options.REPORTING_NAME,
-        engine,
-        settings,
-        user=settings[options.REPORTING_USER],
-        password=settings[options.REPORTING_PASSWORD],
-        host=settings[options.REPORTING_HOST],
-        port=settings[options.REPORTING_PORT],
-        schema=settings[options.REPORTING_SCHEMA],
-        options=settings[options.REPORTING_OPTIONS],
-    )
+    return _config(options.REPORTING_ENGINE, engine, _REPORTING_OPTIONS, settings)
 
 
 def with_place(err: DatabaseMisconfigured, settings: Settings, config: DatabaseConfig) -> DatabaseMisconfigured:
-    """The same error with the place of the option that is wrong."""
+    """Return the error with the place of the wrong option."""
     is_own = settings[options.REPORTING_ENGINE] is not None and config == reporting_config(settings)
-    engine, table = (options.REPORTING_ENGINE, _REPORTING_KEYS) if is_own else (options.ENGINE, _KEYS)
+    engine, table = (options.REPORTING_ENGINE, _REPORTING_OPTIONS) if is_own else (options.ENGINE, _OPTIONS)
     option = table.get(err.key)
     if option is None:
         return err
@@ -100,34 +82,38 @@ def with_place(err: DatabaseMisconfigured, settings: Settings, config: DatabaseC
     return DatabaseMisconfigured(f"{settings.source_of(engine)}: {option.label} is not set: {err}", err.key)
 
 
-_KEYS: Mapping[str, Option[Any]] = {
+#: Attribute of `DatabaseConfig` -> the option that says it; for the main database, and for one for reports only.
+_OPTIONS: Mapping[str, Option[Any]] = {
     "name": options.NAME,
     "user": options.USER,
     "password": options.PASSWORD,
+    "host": options.HOST,
+    "port": options.PORT,
+    "schema": options.SCHEMA,
     "options": options.OPTIONS,
 }
-_REPORTING_KEYS: Mapping[str, Option[Any]] = {
+_REPORTING_OPTIONS: Mapping[str, Option[Any]] = {
     "name": options.REPORTING_NAME,
     "user": options.REPORTING_USER,
     "password": options.REPORTING_PASSWORD,
+    "host": options.REPORTING_HOST,
+    "port": options.REPORTING_PORT,
+    "schema": options.REPORTING_SCHEMA,
     "options": options.REPORTING_OPTIONS,
 }
 
 
-def _config(
-    engine: Option[Any], name_option: Option[str], kind: str, settings: Settings, **details: Any
-) -> DatabaseConfig:
-    name = settings[name_option]
-    if kind != "sqlite3" and not settings.is_set(name_option):
-        raise ConfigError(
-            f"{settings.source_of(engine)}: {engine.label} = {kind}: {name_option.label} has to name the database"
-        )
+def _config(engine: Option[Any], kind: str, table: Mapping[str, Option[Any]], settings: Settings) -> DatabaseConfig:
+    values = {attribute: settings[option] for attribute, option in table.items()}
     if kind == "sqlite3":
-        name = str(Path(os.path.expanduser(name)).absolute())
+        values["name"] = str(Path(os.path.expanduser(values["name"])).absolute())
+    elif not settings.is_set(table["name"]):
+        raise ConfigError(
+            f"{settings.source_of(engine)}: {engine.label} = {kind}: {table['name'].label} must name the database"
+        )
     return DatabaseConfig(
         kind,
-        name,
         timeout=settings[options.TIMEOUT] or LONGEST_TIMEOUT,
         connections=settings[options.CONNECTIONS],
-        **details,
+        **values,
     )

@@ -1,13 +1,13 @@
 """Reading and writing, from any greenlet, thread or process.
 
-A `Database` opens connections when they are needed, and each process opens its own: whatever a process inherited by a
-fork stays untouched. Work on SQLite, which nothing makes cooperative, is offloaded; the drivers of database servers are
-plain Python on sockets, which cooperate by themselves.
+A `Database` opens connections when they are needed. Each process opens its own, and never touches connections inherited
+by a fork. Work on SQLite blocks and is offloaded. The drivers of database servers are Python code on sockets, which
+gevent makes cooperative.
 
-A call waits for a database that is gone, up to ``[database] timeout`` seconds, and then raises `DatabaseUnavailable`;
-when the database is back, the next call finds it. Functions that are given to `Database.read`, `Database.write` and
-`Database.write_item` use the connection and nothing else: before anything is stored they may be called again, if a
-connection was lost, if another transaction was in the way, or if something that shared theirs has failed.
+A call waits up to ``[database] timeout`` seconds for an unavailable database, then raises `DatabaseUnavailable`. The
+first call after the outage succeeds. Functions passed to `Database.read`, `Database.write` and `Database.write_item`
+must use only the connection. They may be called several times: after a lost connection, after a conflict with another
+transaction, or after a failure of another function in the same transaction.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from geventcore import tracing
+from geventcore.backoff import Backoff
 from geventcore.errors import DatabaseUnavailable, StorageError
 from geventcore.group_commit import GroupCommit, Ticket
 from geventcore.storage import engine as engines
@@ -31,61 +33,48 @@ from geventcore.storage.announcements import Announcement, Announcer
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.failures import (
     ConnectionLostError,
-    concerns_everybody,
     is_lost,
+    is_read_only,
     is_repeatable,
     one_line,
     storage_error,
 )
-from geventcore.storage.memory import forget
+from geventcore.storage.identity import DatabaseState, read_state
+from geventcore.storage.transactions import Transaction, Write, roll_back
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-#: Calls a function with arguments where its blocking holds up nobody; see `PluginContext.offload`.
+#: Calls a function with arguments where it may block; see `PluginContext.offload`.
 Offload = Callable[..., Any]
 
-#: How many writers share a transaction at most: a longer one would keep other processes from writing.
+#: The most writers in one transaction: a longer one would keep other processes from writing.
 BATCH_LIMIT = 100
 
-#: Pauses between attempts to reach a database that is gone, in seconds.
-FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 1.0
-#: How often a transaction is begun again because another one was in its way.
+#: Pauses between attempts to reach an unavailable database, in seconds.
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 1.0
+#: How often a transaction is retried after a conflict with another one.
 ATTEMPTS = 5
 
 
 def call_directly(function: Callable[..., T], *args: Any) -> T:
-    """An `Offload` for programs that have nothing else to do."""
+    """Call the function directly: the `Offload` of single-threaded programs."""
     return function(*args)
-
-
-class _Write(NamedTuple):
-    """What a writer brings.
-
-    Attributes:
-        function: stores any number of items. It is called once for all that are brought with an equal function.
-        item: one of them.
-        announcements: what others shall hear when it is stored.
-    """
-
-    function: Callable[[Connection, Sequence[Any]], Sequence[Any]]
-    item: Any
-    announcements: Sequence[Announcement]
 
 
 @dataclass(frozen=True)
 class DatabaseStatistics:
-    """What has been done since the start of the process.
+    """Counters since the start of the process.
 
     Attributes:
-        reads, writes: calls that succeeded.
+        reads, writes: successful calls.
         commits: transactions that the writes shared.
         failures: calls that failed because of the database.
-        connections: how many were opened.
-        is_available: whether the last attempts to use the database succeeded; true before the first.
+        connections: opened connections.
+        is_available: whether the last attempt to use the database succeeded; true before the first.
     """
 
     reads: int
@@ -97,39 +86,43 @@ class DatabaseStatistics:
 
 
 class _Slot:
-    """The right to one connection; the connection, once it is open."""
+    """A place for one connection, which is opened at its first use."""
 
     def __init__(self, prepare: Callable[[Connection, DatabaseConfig], Connection]) -> None:
         self.prepare = prepare
         self.connection: Connection | None = None
 
     def discard(self) -> None:
-        """Let go of a connection that cannot be trusted any more."""
+        """Drop a connection whose state is unknown."""
         connection, self.connection = self.connection, None
         if connection is not None:
             try:
                 connection.invalidate()
                 connection.close()
             except SQLAlchemyError as err:
-                log.debug("closing a connection: %s", err)
+                log.debug("cannot close a database connection: %s", err)
 
 
 class Database:
-    """One database, as a process uses it.
+    """The access of a process to one database.
 
     Attributes:
-        config: which database it is.
+        config: the configuration of the database.
     """
 
     def __init__(self, config: DatabaseConfig, offload: Offload = call_directly) -> None:
-        """Nothing is opened yet. `ConfigError` if the library of the database's driver is missing."""
+        """Set up without opening a connection.
+
+        Raises:
+            ConfigError: the library of the database's driver is missing.
+        """
         self.config = config
         self._offload = offload if config.is_file else call_directly
         self._engine = engines.make_engine(config)
         self._inherited: list[Any] = []
         self._counters = {"reads": 0, "writes": 0, "commits": 0, "failures": 0, "connections": 0}
         self._is_available = True
-        #: Whether the log says that it is gone.
+        #: Whether the current outage has been logged.
         self._is_missed = False
         self._is_writable = True
         self._is_closed = False
@@ -139,10 +132,13 @@ class Database:
     def open(
         cls, config: DatabaseConfig, offload: Offload = call_directly, is_ending: Callable[[], bool] = lambda: False
     ) -> Database:
-        """A database whose schema is what the code needs; a SQLite file that does not exist is made.
+        """Open a database and check its schema. Creates a missing SQLite file.
 
-        `SchemaMismatch` names the command that mends the schema. `DatabaseUnavailable` if it cannot be reached, for
-        which it is waited no longer when `is_ending` says so. No connection is left open, so that the process may fork.
+        Waiting for the database ends when `is_ending` returns true. No connection stays open, so the process may fork.
+
+        Raises:
+            SchemaMismatch: the schema is not current; the text names the command that fixes it.
+            DatabaseUnavailable: the database cannot be reached.
         """
         from geventcore.storage.migration import prepare
 
@@ -151,32 +147,35 @@ class Database:
         return database
 
     def _begin_process(self) -> None:
-        """Start with no connections, and leave those of the parent process alone."""
+        """Start without connections, and leave those of the parent process alone."""
         self._pid = os.getpid()
         self._writer = _Slot(engines.for_writing)
         self._readers: queue.LifoQueue[_Slot] = queue.LifoQueue()
         for _ in range(self.config.connections):
             self._readers.put(_Slot(engines.for_reading))
         self._slots = [self._writer, *self._readers.queue]
-        self._group: GroupCommit[_Write] = GroupCommit(self._carry_out, BATCH_LIMIT)
+        self._group: GroupCommit[Write] = GroupCommit(self._carry_out, BATCH_LIMIT)
         self._announcer = Announcer(self.config) if self.config.engine == "postgresql" else None
         self._counting = threading.Lock()
 
     def _own(self) -> None:
-        """Notice that this is another process than the one that used this object until now."""
+        """Reset the connections after a fork."""
         if self._is_closed:
             raise StorageError(f"{self.config} has been closed")
         if self._pid != os.getpid():
-            # Closing them would tell the database, or free locks, in the name of the parent.
+            # Closing inherited connections would end the parent's sessions or free its locks.
             self._inherited.append(self._slots)
             self._begin_process()
 
     # -- calls
 
     def read(self, function: Callable[[Connection], T], *, snapshot: bool = False) -> T:
-        """What `function` finds in the database; each of its statements sees all that was committed before it.
+        """Call `function` with a reading connection and return its result.
 
-        With `snapshot`, all its statements see one state. Raises what `function` raises, and `StorageError`.
+        Each statement sees all earlier commits; with `snapshot`, all statements see the same state.
+
+        Raises:
+            StorageError: the database failed. Errors of `function` are passed on.
         """
         self._own()
         deadline = time.monotonic() + self.config.timeout
@@ -185,17 +184,19 @@ class Database:
             slot = self._readers.get(timeout=self.config.timeout)
         except queue.Empty:
             error = DatabaseUnavailable(
-                f"{self.config}: all {self.config.connections} connections were busy for {self.config.timeout:g} s"
+                f"{self.config}: all {self.config.connections} connections of this process were busy for "
+                f"{self.config.timeout:g} s; look for slow statements, or increase [database] connections"
             )
             self._failed(error)
             raise error from None
         try:
-            pause = 0.0
+            backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, free=1)
             while True:
                 try:
-                    result: T = self._offload(self._use, slot, work)
+                    with tracing.span("database read"):
+                        result: T = self._offload(tracing.carried(self._use), slot, work)
                 except ConnectionLostError as err:
-                    pause = self._wait_for_return(err, deadline, pause)
+                    self._wait_for_return(err, deadline, backoff)
                 except SQLAlchemyError as err:
                     failure = storage_error(err, self.config)
                     self._failed(failure)
@@ -208,14 +209,17 @@ class Database:
             self._readers.put(slot)
 
     def write(self, function: Callable[[Connection], T], announcements: Sequence[Announcement] = ()) -> T:
-        """Have `function` change the database; returns what it returned when all of it is durable.
+        """Call `function` with a writing connection. Return its result when its changes are durable.
 
-        Other servers hear of `announcements` if it is stored, and only then, whatever becomes of this one; they have
-        to share a PostgreSQL database.
+        Other servers get `announcements` if and only if the changes are stored, also if this server crashes. They must
+        share a PostgreSQL database.
 
-        Functions of others may be part of the same transaction; what one of them raises undoes nothing of the others.
-        It must not call `read` or `write`. Raises what `function` raises, and `StorageError`; in either case nothing is
-        stored. Only if a server was lost during the commit itself nobody can know; the error says so.
+        Functions of several callers may share a transaction; an error in one does not undo the others. `function` must
+        not call `read` or `write`.
+
+        Raises:
+            StorageError: the database failed. Errors of `function` are passed on. In both cases nothing is stored. The
+                exception is a connection lost during the commit: then the result is unknown, and the text says so.
         """
         return self.write_item(lambda connection, _: [function(connection)], None, announcements)
 
@@ -225,43 +229,48 @@ class Database:
         item: Item,
         announcements: Sequence[Announcement] = (),
     ) -> T:
-        """As `write`, with a function that many writers use and that can store what all of them bring at once.
+        """Write like `write`, with a function that stores the items of many writers at once.
 
-        It gets the items, in the order of their arrival, of those who wait with a function that is equal to this one,
-        and returns what comes of each. If it raises something it is called again with fewer items, until only
-        those are left out for which it does so even when it gets them alone.
+        `function` gets the items of all waiting writers with an equal function, in the order of arrival, and returns a
+        result for each. If it raises an error, it is called again with fewer items, until only those items fail for
+        which it raises even when called with them alone.
         """
         self._own()
-        result: T = self._group.put(_Write(function, item, announcements))
+        with tracing.span("database write"):
+            result: T = self._group.put(Write(function, item, announcements))
         self._count(writes=1)
         return result
 
     @property
     def announcer(self) -> Announcer | None:
-        """What tells other servers in the name of this process; None if there is no way to tell them."""
+        """The announcer of this process; None if the database cannot deliver announcements."""
         self._own()
         return self._announcer
 
-    def check(self) -> None:
-        """Raise `DatabaseUnavailable` if the database does not answer."""
-        self.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+    def check(self) -> DatabaseState:
+        """Check that the database answers, and return its state.
+
+        Raises:
+            DatabaseUnavailable: it does not.
+        """
+        return self.read(lambda connection: read_state(connection, self.config))
 
     @property
     def is_available(self) -> bool:
-        """Whether the database was reached by the last attempt; true before the first. Asks nobody."""
+        """True if the last attempt reached the database, or before the first. Does not ask the database."""
         return self._is_available
 
     @property
     def is_writable(self) -> bool:
-        """Whether the last attempt to write succeeded, if the database was reached; true before the first."""
+        """True if the last attempt to write to a reachable database succeeded, or before the first."""
         return self._is_writable
 
     def statistics(self) -> DatabaseStatistics:
-        """What this process has done with the database."""
+        """The counters of this process."""
         return DatabaseStatistics(**self._counters, is_available=self._is_available and self._is_writable)
 
     def close(self) -> None:
-        """Let go of all connections; calls are refused from now on. May be called twice."""
+        """Close all connections and refuse further calls. May be called twice."""
         if not self._is_closed:
             self._is_closed = True
             if self._pid == os.getpid():
@@ -271,23 +280,24 @@ class Database:
     # -- connections
 
     def _use(self, slot: _Slot, work: Callable[[Connection], T]) -> T:
-        """Call `work` with the connection of a slot, opening it if need be. Runs where blocking is allowed."""
+        """Call `work` with the connection of a slot, which is opened if needed. Runs where blocking is allowed."""
         if slot.connection is None:
             slot.connection = self._connect(slot)
         connection = slot.connection
         try:
             result = work(connection)
         except DBAPIError as err:
-            # A commit that SQLite refuses leaves the transaction open, without SQLAlchemy's knowing.
-            slot.discard() if self.config.is_file or is_lost(err) else _roll_back(connection)
+            # SQLite leaves the transaction open after a refused commit, and SQLAlchemy does not know.
+            is_over = self.config.is_file or is_lost(err) or is_read_only(err)
+            slot.discard() if is_over else roll_back(connection)
             if is_lost(err):
                 raise ConnectionLostError(one_line(err)) from err
             raise
         except Exception:
-            _roll_back(connection)
+            roll_back(connection)
             raise
         except BaseException:
-            # Somebody ended this in the middle of a call: what the connection is about to say belongs to nobody.
+            # The call was interrupted: the next response of the connection would belong to no call.
             slot.discard()
             raise
         if connection.in_transaction():
@@ -304,20 +314,23 @@ class Database:
         self._count(connections=1)
         return connection
 
-    def _wait_for_return(self, err: ConnectionLostError, deadline: float, pause: float) -> float:
-        """Sleep before the next attempt; the pause after that. `DatabaseUnavailable` if there is no time left."""
-        if pause:
-            # One connection may be lost by itself; this is another one.
+    def _wait_for_return(self, err: ConnectionLostError, deadline: float, backoff: Backoff) -> None:
+        """Sleep before the next attempt. The second attempt follows at once: a single lost connection is no outage.
+
+        Raises:
+            DatabaseUnavailable: no time is left.
+        """
+        if backoff.failures:
             self._is_available = False
+        pause = backoff.fail()
         if time.monotonic() + pause >= deadline:
             error = DatabaseUnavailable(f"{self.config} cannot be reached: {err}")
             self._failed(error)
             raise error from err
         time.sleep(pause)
-        return min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
 
     def _failed(self, error: StorageError) -> None:
-        """Count a failure. That the database is unavailable is logged once, until it is available again."""
+        """Count a failure. Log an outage once, until the database is available again."""
         self._count(failures=1)
         if isinstance(error, DatabaseUnavailable):
             if not self._is_missed:
@@ -326,11 +339,11 @@ class Database:
 
     def _succeeded(self) -> None:
         if self._is_missed:
-            log.warning("%s can be used again", self.config)
+            log.warning("%s is available again", self.config)
         self._is_available, self._is_missed = True, False
 
     def _write_failed(self, error: StorageError) -> None:
-        """Count a failure of a database that was reached. Reading may go on meanwhile, and says nothing of writing."""
+        """Count a failure to write to a reachable database. Reads may still succeed."""
         if not isinstance(error, DatabaseUnavailable):
             self._failed(error)
             return
@@ -341,7 +354,7 @@ class Database:
 
     def _written(self) -> None:
         if not self._is_writable:
-            log.warning("%s can be written again", self.config)
+            log.warning("%s is writable again", self.config)
         self._is_writable = True
         self._succeeded()
 
@@ -352,36 +365,38 @@ class Database:
 
     # -- writing
 
-    def _carry_out(self, batch: Sequence[Ticket[_Write]]) -> None:
-        """Do all of a batch in one transaction; what was in the way of another transaction is done again by itself."""
+    def _carry_out(self, batch: Sequence[Ticket[Write]]) -> None:
+        """Write a batch in one transaction. After a conflict with another transaction, retry the writes one by one."""
         try:
             self._transact(batch)
             for write in batch:
                 for attempt in range(ATTEMPTS):
                     if write.is_done:
                         break
-                    time.sleep(attempt * FIRST_PAUSE)
+                    time.sleep(attempt * FIRST_PAUSE_SECONDS)
                     self._transact([write], is_last=attempt == ATTEMPTS - 1)
         finally:
-            # Who did this was ended from outside, and it may be stored or not.
-            _fail_all([write for write in batch if not write.is_done], StorageError("the storing was interrupted"))
+            # The writing greenlet was killed; the result is unknown.
+            _fail_all([write for write in batch if not write.is_done], StorageError("the write was interrupted"))
 
-    def _transact(self, batch: Sequence[Ticket[_Write]], is_last: bool = False) -> None:
-        """One transaction. Writes that are not done then shall be tried again."""
+    def _transact(self, batch: Sequence[Ticket[Write]], is_last: bool = False) -> None:
+        """Run one transaction. The caller retries writes that are not done afterwards."""
         deadline = max(write.since for write in batch) + self.config.timeout
-        pause = 0.0
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, free=1)
         while True:
-            transaction = _Transaction(batch, self.config, self._announcer)
+            transaction = Transaction(batch, self.config, self._announcer)
             try:
                 self._offload(self._use, self._writer, transaction.run)
             except ConnectionLostError as err:
                 if transaction.is_committing:
-                    reason = f"{self.config} was lost while it stored this, and may have stored it or not: {err}"
+                    reason = (
+                        f"{self.config}: lost the connection during the commit; the data may be stored or not: {err}"
+                    )
                     self._failed(DatabaseUnavailable(reason))
                     _fail_all(batch, DatabaseUnavailable(reason))
                     return
                 try:
-                    pause = self._wait_for_return(err, deadline, pause)
+                    self._wait_for_return(err, deadline, backoff)
                 except DatabaseUnavailable as unavailable:
                     _fail_all(batch, unavailable)
                     return
@@ -398,99 +413,14 @@ class Database:
                 return
 
 
-def _roll_back(connection: Connection) -> None:
-    connection.rollback()
-    forget(connection)
-
-
-def _fail_all(batch: Sequence[Ticket[_Write]], error: StorageError) -> None:
+def _fail_all(batch: Sequence[Ticket[Write]], error: StorageError) -> None:
     for write in batch:
-        # An exception collects where it has been raised, so everybody gets one of his own.
+        # An exception collects tracebacks, so each caller gets its own.
         write.finish(type(error)(str(error)))
 
 
-class _Transaction:
-    """One attempt at a batch of writes.
-
-    Attributes:
-        is_committing: whether the commit has begun.
-    """
-
-    def __init__(self, batch: Sequence[Ticket[_Write]], config: DatabaseConfig, announcer: Announcer | None) -> None:
-        self._batch = batch
-        self._config = config
-        self._announcer = announcer
-        self._failures: dict[int, Exception] = {}
-        self.is_committing = False
-
-    def run(self, connection: Connection) -> None:
-        """Call the functions and commit. What they raise is kept; what concerns all of them is raised."""
-        everything = range(len(self._batch))
-        connection.begin()
-        err = self._call(connection, everything)
-        if err is not None:
-            _roll_back(connection)
-            if len(everything) == 1:
-                self._failures[0] = err
-                return
-            # Something of somebody has failed, which is rare: only now it is worth to keep them apart.
-            connection.begin()
-            self._run_halves(connection, everything)
-        self._announce(connection)
-        self.is_committing = True
-        connection.commit()
-
-    def _call(self, connection: Connection, numbers: Sequence[int]) -> Exception | None:
-        """Write some of the batch, with one call of each function; what one of these has raised, unless it is about the
-        whole transaction."""
-        calls: dict[Any, list[int]] = {}
-        for number in numbers:
-            calls.setdefault(self._batch[number].item.function, []).append(number)
-        try:
-            for function, called in calls.items():
-                results = function(connection, [self._batch[number].item.item for number in called])
-                for number, result in zip(called, results, strict=True):
-                    self._batch[number].result = result
-        except Exception as err:
-            if isinstance(err, DBAPIError) and concerns_everybody(err):
-                raise
-            return storage_error(err, self._config) if isinstance(err, SQLAlchemyError) else err
-        return None
-
-    def _run_halves(self, connection: Connection, numbers: Sequence[int]) -> None:
-        """Write some of the batch, where something fails: that undoes nothing of the others.
-
-        Each half is written under a savepoint; one that fails is halved again. So one that fails among a hundred costs
-        a dozen calls and not a hundred.
-        """
-        middle = len(numbers) // 2
-        for half in (numbers[:middle], numbers[middle:]):
-            savepoint = connection.begin_nested()
-            err = self._call(connection, half)
-            if err is None:
-                savepoint.commit()
-                continue
-            savepoint.rollback()
-            forget(connection)
-            if len(half) == 1:
-                self._failures[half[0]] = err
-            else:
-                self._run_halves(connection, half)
-
-    def _announce(self, connection: Connection) -> None:
-        stored = [write.item for number, write in enumerate(self._batch) if number not in self._failures]
-        announcements = [announcement for write in stored for announcement in write.announcements]
-        if announcements and self._announcer is not None:
-            self._announcer.announce(connection, announcements)
-
-    def finish(self) -> None:
-        """The transaction is durable: everybody may know."""
-        for number, write in enumerate(self._batch):
-            write.finish(self._failures.get(number))
-
-
 def _in_snapshot(function: Callable[[Connection], T], config: DatabaseConfig) -> Callable[[Connection], T]:
-    """The same function in a transaction that sees one state."""
+    """Wrap a function so that it runs in a transaction with one snapshot."""
 
     def in_snapshot(connection: Connection) -> T:
         engines.for_snapshot(connection, config, begin=True)

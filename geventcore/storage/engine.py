@@ -1,7 +1,7 @@
-"""What is particular to each kind of database: addresses, arguments of drivers, how a connection is prepared.
+"""The differences between the kinds of databases: URLs, driver arguments, preparation of connections.
 
-Engines do not pool: `geventcore.storage.database` keeps the connections, because only it knows in which thread they
-may be used. What waits has an end: for a lock of SQLite, for a server that does not answer, for a statement.
+Engines do not pool. `geventcore.storage.database` keeps the connections, because only it knows in which thread they
+may be used. Every wait has a timeout: for a lock of SQLite, for a server, for a statement.
 """
 
 from __future__ import annotations
@@ -17,24 +17,29 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from geventcore import tracing
 from geventcore.errors import ConfigError, DatabaseUnavailable, StorageError
 from geventcore.storage.config import DatabaseConfig
 
 DRIVERS = {"sqlite3": "sqlite", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 
-#: An execution option of connections: the statement that begins a transaction of SQLite.
+#: Execution option of connections: the statement that begins a SQLite transaction.
 BEGIN = "geventcore_begin"
 
-#: Where a connection keeps how long a statement may be, in bytes.
+#: Key in a connection's `info` of the longest statement, in bytes.
 _LIMIT = "geventcore_limit"
 
-#: How long to try again if another process switches the same file of SQLite, and how often, in seconds.
+#: How long and how often to retry while another process switches the same SQLite file to WAL, in seconds.
 SWITCH_SECONDS = 10.0
 SWITCH_PAUSE = 0.01
 
 
 def make_engine(config: DatabaseConfig) -> Engine:
-    """An engine without a connection. `ConfigError` if a library is missing."""
+    """Make an engine without opening a connection.
+
+    Raises:
+        ConfigError: a library is missing.
+    """
     arguments = _ARGUMENTS[config.engine](config)
     try:
         engine = create_engine(_url(config), poolclass=NullPool, connect_args={**arguments, **config.options})
@@ -42,6 +47,9 @@ def make_engine(config: DatabaseConfig) -> Engine:
         raise ConfigError(
             f"[database] engine = {config.engine}: {err}; pip install 'geventcore[{config.engine}]'"
         ) from err
+    if tracing.is_configured():
+        event.listen(engine, "before_cursor_execute", _note_start)
+        event.listen(engine, "after_cursor_execute", _trace_statement)
     if config.is_file:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -51,11 +59,26 @@ def make_engine(config: DatabaseConfig) -> Engine:
     return engine
 
 
-def read_only_engine(config: DatabaseConfig, zone_name: str | None = None) -> Engine:
-    """An engine whose connections cannot change anything; each transaction sees one state.
+def _note_start(_connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+    if context is not None:
+        context.started_ns = time.time_ns()
 
-    Times are those of a zone, or of the server's own. Text of SQLite that is not UTF-8 has surrogates, as in names of
-    files. `ConfigError` if a library is missing.
+
+def _trace_statement(
+    connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
+) -> None:
+    if context is not None:
+        tracing.add_statement(connection.engine.name, statement, context.started_ns)
+
+
+def read_only_engine(config: DatabaseConfig, zone_name: str | None = None) -> Engine:
+    """Make an engine with read-only connections; each transaction sees one snapshot.
+
+    Times are in the given zone, or in the server's own. SQLite text that is not UTF-8 is decoded with surrogates, as in
+    file names.
+
+    Raises:
+        ConfigError: a library is missing.
     """
     if config.is_file:
         engine = create_engine("sqlite://", poolclass=NullPool, creator=lambda: _open_read_only(config))
@@ -86,7 +109,7 @@ def _url(config: DatabaseConfig) -> URL:
         return URL.create("sqlite", database=config.name)
     host, query = config.host, {}
     if host and host.startswith("/"):
-        # A directory, which would not be understood where a URL has its host.
+        # A socket directory cannot stand in the host part of a URL.
         query["host" if config.engine == "postgresql" else "unix_socket"] = host
         host = None
     if config.engine == "mysql":
@@ -107,7 +130,7 @@ def _sqlite_arguments(config: DatabaseConfig) -> dict[str, Any]:
 
 
 def _postgresql_arguments(config: DatabaseConfig, **changes: str | None) -> dict[str, Any]:
-    """Arguments of the driver; `changes` are settings of the connection that are to be others, or the server's own."""
+    """Return arguments for the driver; `changes` override settings of the connection, None keeps the server's."""
     seconds = math.ceil(config.timeout)
     settings: dict[str, str | None] = {
         "search_path": '"' + config.schema.replace('"', '""') + '"',
@@ -119,10 +142,10 @@ def _postgresql_arguments(config: DatabaseConfig, **changes: str | None) -> dict
     }
     return {
         "application_name": "geventcore",
-        # libpq takes one second for two, since it rounds.
+        # libpq rounds one second up to two.
         "connect_timeout": max(2, seconds),
         "options": " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items() if value),
-        # A machine that is gone without a word is noticed in about the same time.
+        # TCP notices a dead machine in about the same time.
         "keepalives_idle": max(1, seconds // 2),
         "keepalives_interval": max(1, seconds // 6),
         "keepalives_count": 3,
@@ -136,15 +159,15 @@ def _escaped(value: str) -> str:
 
 def _mysql_arguments(config: DatabaseConfig) -> dict[str, Any]:
     seconds = math.ceil(config.timeout)
-    # MySQL takes what only MariaDB knows for a comment. It has nothing of the kind for every statement.
+    # Only MariaDB executes this comment. MySQL has no timeout for all statements.
     only_mariadb = f"/*M! , max_statement_time = {seconds} */"
     settings = f"time_zone = '+00:00', innodb_lock_wait_timeout = {seconds} {only_mariadb}"
     return {
         "connect_timeout": seconds,
-        # After the server had time to end a statement by itself.
+        # Leave the server time to end a statement by itself.
         "read_timeout": seconds + 1,
         "write_timeout": seconds + 1,
-        # What a column has no room for is an error, however the server is set up, and is never cut.
+        # Strict mode: a value that is too long for its column is an error and is never truncated.
         "init_command": f"SET sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), {settings}",
     }
 
@@ -157,7 +180,7 @@ _ARGUMENTS: dict[str, Callable[[DatabaseConfig], dict[str, Any]]] = {
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # The driver would begin transactions by itself, and not where they have to begin.
+    # The driver would begin transactions by itself, at the wrong place.
     connection.isolation_level = None
     cursor = connection.cursor()
     _switch_to_wal(cursor)
@@ -167,7 +190,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _switch_to_wal(cursor: Any) -> None:
-    """Have the file written ahead. If another process is doing the same, SQLite does not wait, whatever its timeout."""
+    """Switch the file to write-ahead logging. Retry, because SQLite's own timeout does not apply to this statement."""
     deadline = time.monotonic() + SWITCH_SECONDS
     while True:
         try:
@@ -195,52 +218,61 @@ def _ask_for_limit(connection: Any, record: ConnectionPoolEntry) -> None:
 def _refuse_what_is_too_large(
     connection: Connection, cursor: Any, statement: str, parameters: Any, _context: object, is_many: bool
 ) -> None:
-    """Raise `StorageError` for a statement that is longer than MySQL takes. It would end the connection, which looks as
-    if the server were gone, and would be tried again and again."""
+    """Refuse a statement that is too long for MySQL.
+
+    MySQL would close the connection. That looks like an outage, and the statement would be retried for ever.
+
+    Raises:
+        StorageError: the statement is too long.
+    """
     limit = connection.info[_LIMIT]
     for row in parameters if is_many else [parameters]:
         values = row.values() if isinstance(row, dict) else row or ()
         size = sum(len(value) for value in values if isinstance(value, str | bytes))
-        # At most four bytes for a character, or two for one that has to be escaped.
+        # A character takes at most four bytes, or two if it is escaped.
         if len(statement) + 4 * size >= limit:
             size = len(cursor.mogrify(statement, row).encode("utf-8", "surrogateescape"))
             if size >= limit:
                 raise StorageError(
-                    f"what is to be stored takes {size} bytes, and the server's max_allowed_packet is {limit}"
+                    f"cannot store {size} bytes in one statement: the server's max_allowed_packet is {limit}"
                 )
 
 
 def for_writing(connection: Connection, config: DatabaseConfig) -> Connection:
-    """Prepare a new connection for transactions that write."""
+    """Prepare a new connection for writing transactions."""
     if config.is_file:
-        # The lock is taken at once: a transaction that began by reading could not always go on to write.
+        # Take the lock at once: a transaction that begins by reading cannot always continue with a write.
         return connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
     if config.engine == "mysql":
-        # As in PostgreSQL, each statement sees what others have committed before it.
+        # As in PostgreSQL, each statement sees all earlier commits.
         return connection.execution_options(isolation_level="READ COMMITTED")
-    # Statements for many rows are planned anew each time. A prepared one would keep the plan of a time when tables were
-    # small, until statistics of them are gathered: it reads a table that has grown from one end to the other.
+    # Plan statements for many rows each time. A prepared statement would keep a plan from the time when the tables were
+    # small, and would scan large tables until their statistics are gathered.
     driver: Any = connection.connection.driver_connection
     driver.prepare_threshold = None
     return connection
 
 
 def for_reading(connection: Connection, config: DatabaseConfig) -> Connection:
-    """Prepare a new connection for single statements, which need no transaction."""
+    """Prepare a new connection for single statements without a transaction."""
     return connection if config.is_file else connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def for_snapshot(connection: Connection, config: DatabaseConfig, begin: bool) -> Connection:
-    """Have a reading connection see one state in all statements, or go back to single statements."""
+    """Switch a reading connection to a snapshot for all statements, or back to single statements."""
     if config.is_file:
         return connection.execution_options(**{BEGIN: "BEGIN" if begin else None})
     return connection.execution_options(isolation_level="REPEATABLE READ" if begin else "AUTOCOMMIT")
 
 
 def make_directory(config: DatabaseConfig) -> None:
-    """Make the directory of a database that is a file; `DatabaseUnavailable` if that cannot be done."""
+    """Create the directory of a SQLite file.
+
+    Raises:
+        DatabaseUnavailable: the directory cannot be created.
+    """
     directory = os.path.dirname(config.name)
     try:
         os.makedirs(directory, exist_ok=True)
     except OSError as err:
-        raise DatabaseUnavailable(f"{config}: its directory cannot be made: {err.strerror}") from err
+        raise DatabaseUnavailable(f"{config}: the directory cannot be created: {err.strerror}") from err

@@ -1,4 +1,4 @@
-"""Whether a server could use a database: what ``geventcore db check`` finds out."""
+"""The check of ``geventcore db check``: can a server use a database?"""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from geventcore.storage.file_rights import require_writable
 from geventcore.storage.migration import SchemaState, require_current, schema_version
 from geventcore.storage.schema import CLIENT
 
-#: No client can have this name.
+#: A name that no client can have.
 _TRIAL_NAME = "/geventcore db check/"
 
 
 class _TrialOver(Exception):
-    """Undoes the transaction of the trial."""
+    """Rolls the trial's transaction back."""
 
 
 def check(config: DatabaseConfig) -> list[str]:
-    """What keeps a server from using a database; nothing is changed."""
+    """List the problems that prevent a server from using a database. Changes nothing."""
     try:
         version = schema_version(config)
         if config.is_file and version.state is SchemaState.EMPTY:
-            # The server makes it when it starts.
+            # The server creates it when it starts.
             require_writable(config)
             return []
         require_current(version, config)

@@ -1,23 +1,22 @@
-"""What is remembered of rows that never change: their numbers, so that nobody has to ask for them again.
+"""A cache of the numbers of rows that never change.
 
-It belongs to a connection that writes, and is lost with it. While a transaction is under way, rows that it has made
-itself may be among them, so everything is forgotten when something is rolled back, be it to a savepoint; what has been
-remembered until a commit is in the database for good. Whoever remembers rows that can be removed has to know until when
-they cannot.
+It belongs to a writing connection, and is lost with it. During a transaction it may contain rows that the transaction
+itself made. So every rollback, also one to a savepoint, clears it. After a commit all its rows are in the database.
+Code that caches removable rows must know how long they cannot be removed.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import Connection
 
-#: Rows of a table that are remembered. A hundred thousand take about ten megabytes.
+#: Cached rows of a table. A hundred thousand take about ten megabytes.
 LIMIT = 20_000
 
 _KEY = "geventcore_memory"
 
 
 def remembered(connection: Connection, table: str, period: int) -> dict[bytes, int]:
-    """Key of a row -> its number, as far as known; what is added is remembered. Another period starts with nothing."""
+    """Return the cache of row key -> number, which the caller may extend. A new period starts with an empty cache."""
     tables: dict[str, tuple[int, dict[bytes, int]]] = connection.info.setdefault(_KEY, {})
     found = tables.get(table)
     if found is None or found[0] != period or len(found[1]) > LIMIT:
@@ -26,6 +25,6 @@ def remembered(connection: Connection, table: str, period: int) -> dict[bytes, i
 
 
 def forget(connection: Connection) -> None:
-    """Something was rolled back. Must be called before anything is remembered again."""
+    """Clear the cache after a rollback, before any row is added."""
     if not connection.invalidated:
         connection.info.pop(_KEY, None)

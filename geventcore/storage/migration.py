@@ -1,7 +1,7 @@
-"""Whether a database has the schema that the code needs, and giving it that.
+"""Schema versions: the check of a database's version, and the upgrade.
 
-The schema's version is a number, that of the last module in ``migrations/versions``; a database has its own in the
-table ``geventcore_schema``. So the server can tell older from newer without loading Alembic, which makes the changes.
+The schema's version is the number of the last module in ``migrations/versions``. A database stores its version in the
+table ``geventcore_schema``. So the server can compare versions without loading Alembic, which makes the changes.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from geventcore.storage.schema import PREFIX
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = f"{PREFIX}schema"
 
-#: Between attempts to reach a server, or to be the one who changes the tables, in seconds.
+#: Pause between attempts to reach a server, or to get the lock for changing tables, in seconds.
 CONNECT_PAUSE = 0.2
 
 IMPORT_COMMAND = "geventcore db import"
 
-#: Tables that only a database of Bcfg2 has.
+#: Tables that exist only in a Bcfg2 database.
 _BCFG2_TABLES = frozenset({"django_migrations", "django_content_type", "south_migrationhistory"})
 _BCFG2_PREFIXES = ("Reporting_", "Server_", "Metadata_", "Probes_", "reports_")
 
@@ -42,26 +42,26 @@ _VERSION_FILE = re.compile(r"(\d{4})_\w+\.py")
 
 
 class SchemaState(Enum):
-    """What a database is, compared with the code."""
+    """The state of a database's schema, compared with the code."""
 
     CURRENT = "current"
-    #: There are no tables at all.
+    #: The database has no tables.
     EMPTY = "empty"
-    #: Only Bcfg2's tables are there.
-    BCFG2 = "a database of Bcfg2"
-    #: Only tables of others are there.
+    #: The database has only Bcfg2's tables.
+    BCFG2 = "a Bcfg2 database"
+    #: The database has only tables of other programs.
     FOREIGN = "without tables of geventcore"
     OLDER = "older"
     NEWER = "newer"
 
 
 class SchemaVersion(NamedTuple):
-    """The schema of a database.
+    """The schema version of a database.
 
     Attributes:
-        state: what it is, compared with the code.
-        found: its version, or None.
-        needed: the version that the code needs.
+        state: comparison with the code.
+        found: version of the database, or None.
+        needed: version that the code needs.
     """
 
     state: SchemaState
@@ -70,25 +70,29 @@ class SchemaVersion(NamedTuple):
 
 
 def needed_version() -> str:
-    """The version of the schema that the code needs."""
+    """Return the schema version that the code needs."""
     return versions()[-1]
 
 
 def versions() -> list[str]:
-    """All versions of the schema, oldest first."""
+    """Return all schema versions, oldest first."""
     matches = (_VERSION_FILE.fullmatch(path.name) for path in (MIGRATIONS / "versions").iterdir())
     return sorted(match[1] for match in matches if match)
 
 
 def never() -> bool:
-    """An answer to whether a program has been told to end."""
+    """Return False: the default for programs that nothing asks to end."""
     return False
 
 
 def schema_version(config: DatabaseConfig, is_ending: Callable[[], bool] = never) -> SchemaVersion:
-    """What schema a database has. `StorageError` if it cannot be looked at, or `is_ending` while it is waited for."""
+    """Return the schema version of a database.
+
+    Raises:
+        StorageError: the database cannot be read, or `is_ending` returned true while waiting for it.
+    """
     if config.is_file and not os.path.exists(config.name):
-        # Nothing is made here, but whether it could be opened with these options shows without a file as well.
+        # Do not create the file here. An in-memory database is enough to check the options.
         _connected(config, is_ending, ":memory:").close()
         return SchemaVersion(SchemaState.EMPTY, None, needed_version())
     with _connection(config, is_ending) as connection:
@@ -109,7 +113,7 @@ def _version_of(connection: Connection) -> SchemaVersion:
 
 
 def prepare(config: DatabaseConfig, is_ending: Callable[[], bool] = never) -> None:
-    """Make sure that a database can be used: make a SQLite file that is new, refuse what is not current."""
+    """Create a missing SQLite database, and refuse a schema that is not current."""
     version = schema_version(config, is_ending)
     if config.is_file and version.state is SchemaState.EMPTY:
         upgrade(config)
@@ -118,36 +122,43 @@ def prepare(config: DatabaseConfig, is_ending: Callable[[], bool] = never) -> No
 
 
 def require_current(version: SchemaVersion, config: DatabaseConfig) -> None:
-    """`SchemaMismatch` unless the schema is what the code needs; the text names the command that mends it."""
+    """Check that the schema is the one that the code needs.
+
+    Raises:
+        SchemaMismatch: it is not; the text names the command that fixes it.
+    """
     if version.state is SchemaState.CURRENT:
         return
-    raise SchemaMismatch(f"{config} {_complaint(version)}")
+    raise SchemaMismatch(f"{config} {_mismatch(version)}")
 
 
-def _complaint(version: SchemaVersion) -> str:
+def _mismatch(version: SchemaVersion) -> str:
     if version.state is SchemaState.NEWER:
         return (
-            f"has version {version.found} of the tables, and this geventcore knows only {version.needed}: install the "
-            "newer geventcore that has changed it"
+            f"has schema version {version.found}, but this geventcore knows versions up to {version.needed}; "
+            "install the newer geventcore that upgraded it"
         )
     if version.state is SchemaState.OLDER:
         return (
-            f"has version {version.found} of the tables, and this geventcore needs {version.needed}; stop all servers "
-            f"that use it, and call: {UPGRADE_COMMAND}"
+            f"has schema version {version.found}, but this geventcore needs {version.needed}; "
+            f"stop all servers that use it, then run: {UPGRADE_COMMAND}"
         )
     if version.state is SchemaState.BCFG2:
         return (
-            f"is one of Bcfg2; its tables stay as they are, and those of geventcore can stand beside them, with what "
-            f"Bcfg2 knows taken over; call: {IMPORT_COMMAND}"
+            f"is a Bcfg2 database; to create geventcore's tables beside those of Bcfg2 and import the data, "
+            f"run: {IMPORT_COMMAND}"
         )
-    return f"has no tables of geventcore yet; call: {UPGRADE_COMMAND}"
+    return f"has no tables of geventcore yet; run: {UPGRADE_COMMAND}"
 
 
 def upgrade(config: DatabaseConfig, progress: Callable[[str], None] = lambda _: None) -> None:
-    """Give a database the schema that the code needs; `progress` is told of each step.
+    """Upgrade the schema of a database; `progress` is called for each step.
 
-    Tables of others stay as they are. Several processes may do it at the same time: one does, the others wait for it.
-    Raises `SchemaMismatch` if it is newer than the code.
+    Tables of other programs stay as they are. Several processes may call this at the same time: one works, the others
+    wait for it.
+
+    Raises:
+        SchemaMismatch: the schema is newer than the code.
     """
     from alembic import command
     from alembic.config import Config
@@ -158,7 +169,7 @@ def upgrade(config: DatabaseConfig, progress: Callable[[str], None] = lambda _: 
         version = _version_of(connection)
         if version.state is SchemaState.NEWER:
             require_current(version, config)
-        # What it says of each step is for those who change tables; what goes wrong is told by an error.
+        # Alembic logs each step for developers of migrations. Failures raise an error.
         logging.getLogger("alembic").setLevel(logging.WARNING)
         alembic = Config(attributes={"connection": connection, "progress": progress})
         alembic.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -167,7 +178,7 @@ def upgrade(config: DatabaseConfig, progress: Callable[[str], None] = lambda _: 
 
 @contextlib.contextmanager
 def _connection(config: DatabaseConfig, is_ending: Callable[[], bool] = never) -> Iterator[Connection]:
-    """A connection for a moment, errors in our own words."""
+    """Open a short-lived connection and translate its errors."""
     try:
         with _connected(config, is_ending) as connection:
             yield connection
@@ -176,12 +187,13 @@ def _connection(config: DatabaseConfig, is_ending: Callable[[], bool] = never) -
 
 
 def _connected(config: DatabaseConfig, is_ending: Callable[[], bool], name: str = "") -> Connection:
-    """A new connection; a server that starts at the same time is waited for, unless this program ends.
+    """Open a connection. Wait for a database server that is starting, unless this program ends.
 
-    `DatabaseMisconfigured` if there is nothing to wait for.
+    Raises:
+        DatabaseMisconfigured: waiting would not help.
     """
     if config.is_file and os.path.isdir(config.name):
-        raise DatabaseMisconfigured(f"{config} is a directory, and has to be a file", "name")
+        raise DatabaseMisconfigured(f"{config} is a directory instead of a file", "name")
     engine = engines.make_engine(replace(config, name=name or config.name))
     deadline = time.monotonic() + config.timeout
     while True:
@@ -190,7 +202,7 @@ def _connected(config: DatabaseConfig, is_ending: Callable[[], bool], name: str 
         except (DBAPIError, TypeError) as err:
             key = wrong_key(err)
             if key:
-                raise DatabaseMisconfigured(f"{config} cannot be used so: {one_line(err)}", key) from err
+                raise DatabaseMisconfigured(f"{config} refuses the configuration: {one_line(err)}", key) from err
             if config.is_file or isinstance(err, TypeError):
                 raise
             if time.monotonic() > deadline or is_ending():
@@ -200,7 +212,7 @@ def _connected(config: DatabaseConfig, is_ending: Callable[[], bool], name: str 
 
 @contextlib.contextmanager
 def _alone(connection: Connection, config: DatabaseConfig) -> Iterator[None]:
-    """A transaction in which nobody else changes the schema; committed at the end. MySQL commits each step itself."""
+    """Run a transaction with a lock on the schema. MySQL commits each step by itself."""
     if config.is_file:
         connection = connection.execution_options(**{engines.BEGIN: "BEGIN IMMEDIATE"})
     with connection.begin():
@@ -212,10 +224,10 @@ def _alone(connection: Connection, config: DatabaseConfig) -> Iterator[None]:
 
 
 def _lock_mysql(connection: Connection, config: DatabaseConfig) -> None:
-    """Take a lock that is freed with the connection. Names of locks are those of a whole server."""
+    """Take a lock that ends with the connection. Names of locks are shared by a whole server."""
     query = text("SELECT GET_LOCK(CONCAT('geventcore_schema ', MD5(DATABASE())), 0)")
     deadline = time.monotonic() + config.timeout
     while connection.scalar(query) != 1:
         if time.monotonic() > deadline:
-            raise StorageError(f"{config}: somebody else is changing its tables")
+            raise StorageError(f"{config}: another process is upgrading the tables")
         time.sleep(CONNECT_PAUSE)

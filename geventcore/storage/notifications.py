@@ -1,11 +1,14 @@
-"""What servers that share a PostgreSQL database tell each other: a relay of the bus over LISTEN and NOTIFY.
+"""The relay of the bus between servers that share a PostgreSQL database, over LISTEN and NOTIFY.
 
-What belongs to a change of the database goes with its transaction (`geventcore.storage.announcements`); what does not
-has one of its own. Notifications can be missed all the same: while a connection is lost, or if a message is too long to
-be sent. A receiver notices, and forgets everything that it remembers instead: each message has its sender and a number,
-so that a gap shows; whoever has not been listening cannot know what it missed; and a sender that could not send a
-message says later that it owes one. While nobody listens here, `NotificationRelay.is_listening` says that nothing
-should be remembered at all.
+A message about a change of the database is sent in the transaction of the change (`geventcore.storage.announcements`).
+Other messages get a transaction of their own. Messages can be lost with a connection, or because they are too long. A
+receiver must then clear all its caches. It knows in three ways:
+
+* each message carries its sender and a number, so a gap shows;
+* after a lost connection it must assume that it missed messages;
+* a sender that could not send a message says so later.
+
+While `NotificationRelay.is_listening` is false, nothing should be cached.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from psycopg import sql
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from geventcore.backoff import Backoff
 from geventcore.errors import StorageError
 from geventcore.storage.announcements import SOMETHING, Announcement, Announcer, Notification
 from geventcore.storage.database import Database
@@ -28,18 +32,18 @@ from geventcore.storage.failures import one_line
 
 log = logging.getLogger(__name__)
 
-#: How long the listener waits before it looks whether there is anything else to do, in seconds.
+#: Time after which the listener checks for other work, in seconds.
 TICK_SECONDS = 1.0
 #: Pauses between attempts to listen again, in seconds.
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 5.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
 
 
 class NotificationRelay:
-    """A way to the other servers; see `geventcore.core.bus.Relay`.
+    """A relay to the other servers; see `geventcore.workers.bus.Relay`.
 
     Attributes:
-        is_listening: whether everything that others tell arrives here.
+        is_listening: whether messages from other servers arrive.
     """
 
     def __init__(
@@ -49,8 +53,11 @@ class NotificationRelay:
         deliver: Callable[[str, Any], object],
         on_lost: Callable[[], None],
     ) -> None:
-        """Only messages under `topics` are passed on: others concern one machine. `deliver` takes topic and message of
-        others; `on_lost` is called if some may have been missed. Both are called in the listener's thread."""
+        """Set up a relay for the messages of some topics; the others concern one machine.
+
+        `deliver` gets topic and message from other servers. `on_lost` is called if messages may have been missed. Both
+        are called in the listener's thread.
+        """
         self._database = database
         self._topics = frozenset(topics)
         self._deliver = deliver
@@ -63,13 +70,13 @@ class NotificationRelay:
         self.is_listening = False
 
     def start(self) -> None:
-        """Listen from now on; called in the process that serves."""
+        """Start to listen; called in the process that serves clients."""
         self._announcer = self._database.announcer
         self._thread = threading.Thread(target=self._run, name="database notifications", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._is_closed.set()
         if self._thread is not None:
             self._thread.join(2 * TICK_SECONDS)
@@ -77,9 +84,9 @@ class NotificationRelay:
     # -- telling
 
     def tell(self, topic: str, message: Any) -> list[Any]:
-        """Tell the other servers. They hear it in a moment; nobody answers.
+        """Send a message to the other servers, without waiting for them.
 
-        If it cannot be told now, they are told later that they have missed something.
+        After a failure, they are told later that they missed a message.
         """
         if topic in self._topics and not self._owes:
             self._send(Announcement(topic, message))
@@ -90,27 +97,30 @@ class NotificationRelay:
             self._database.write(_change_nothing, [announcement])
         except StorageError as err:
             self._owes = True
-            log.error("Other servers will be told later that something has changed: %s", err)
+            log.error("cannot notify the other servers of a change, retrying later: %s", err)
 
     # -- listening
 
     def _run(self) -> None:
-        pause = FIRST_PAUSE
+        backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not self._is_closed.is_set():
             try:
                 self._listen()
             except (psycopg.Error, SQLAlchemyError, OSError) as err:
                 if self.is_listening:
-                    pause = FIRST_PAUSE
-                    log.warning("%s: its notifications are lost: %s", self._database.config, one_line(err))
+                    backoff.succeed()
+                    log.warning(
+                        "%s: lost the connection for notifications, reconnecting: %s",
+                        self._database.config,
+                        one_line(err),
+                    )
                 self.is_listening = False
-                # What is remembered was true until now, and may be so no more.
+                # Cached values may be stale from this moment on.
                 self._on_lost()
-            self._is_closed.wait(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            self._is_closed.wait(backoff.fail())
 
     def _listen(self) -> None:
-        """Deliver what others tell until the connection is lost, or the server ends."""
+        """Deliver messages from other servers until the connection is lost or the server stops."""
         assert self._announcer is not None, "it has been started"
         with make_engine(self._database.config).connect() as connection:
             driver = connection.connection.driver_connection
@@ -125,7 +135,7 @@ class NotificationRelay:
             try:
                 self._hear(driver, self._announcer.sender)
             finally:
-                # It has listened, and may be lost: nobody should try to make it as good as new.
+                # This connection has state (LISTEN), so it must not be reset and reused.
                 connection.invalidate()
         self.is_listening = False
 
@@ -134,7 +144,7 @@ class NotificationRelay:
             for notification in driver.notifies(timeout=TICK_SECONDS, stop_after=1):
                 self._receive(notification.payload, own_name)
             if self._owes:
-                # Before it is sent: what fails to be told meanwhile is owed again.
+                # Reset the flag before sending: a failure meanwhile sets it again.
                 self._owes = False
                 self._send(SOMETHING)
 
@@ -142,7 +152,7 @@ class NotificationRelay:
         try:
             heard = Notification.decode(payload)
         except (ValueError, KeyError, TypeError):
-            log.warning("A notification that is none of ours: %.100r", payload)
+            log.warning("ignored an unknown notification on the database channel: %.100r", payload)
             return
         if heard.sender == own_name:
             return
@@ -155,9 +165,9 @@ class NotificationRelay:
         try:
             self._deliver(topic, heard.announcement.message)
         except Exception as err:
-            log.error("A notification under %s: %s: %s", topic, type(err).__name__, err, exc_info=err)
+            log.error("cannot process a notification on topic %s: %s: %s", topic, type(err).__name__, err, exc_info=err)
             self._on_lost()
 
 
 def _change_nothing(_: Connection) -> None:
-    """Only what is announced counts."""
+    """Do nothing: only the announcement matters."""

@@ -1,7 +1,4 @@
-"""What clients' probes said, in the database.
-
-Any number of uploads is stored with the same few statements.
-"""
+"""Probe results in the database. Any number of uploads is stored with the same few statements."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ _GROUPS = select(PROBE_GROUP.c.hostname, PROBE_GROUP.c.group_name, cast(null(), 
 
 
 def _both(results: Select[Any], groups: Select[Any]) -> CompoundSelect[Any]:
-    """One statement, so that results and groups are of the same upload."""
+    """Read results and groups with one statement, so that they belong to the same upload."""
     return union_all(results, groups).order_by("position", "name")
 
 
@@ -52,10 +49,10 @@ _DELETE_RESULT = delete(PROBE_RESULT).where(
 
 
 class StoredProbes(NamedTuple):
-    """What a client's probes said.
+    """The probe results of a client.
 
     Attributes:
-        groups: the groups that they put it in, in the order of the upload.
+        groups: groups from probes, in the order of the upload.
         data: probe name -> result.
     """
 
@@ -64,12 +61,12 @@ class StoredProbes(NamedTuple):
 
 
 class ProbeUpload(NamedTuple):
-    """What a client has sent.
+    """The probe results that a client has sent.
 
     Attributes:
-        hostname: the client.
+        hostname: name of the client.
         groups, data: see `StoredProbes`.
-        timestamp: when, with a time zone.
+        timestamp: time of the upload, with a time zone.
     """
 
     hostname: str
@@ -79,7 +76,7 @@ class ProbeUpload(NamedTuple):
 
 
 def get_probes(connection: Connection, hostname: str) -> StoredProbes:
-    """The last upload of a client; nothing if there is none."""
+    """Return the last upload of a client; empty if there is none."""
     return _gather(connection.execute(_OF_CLIENT, {"client": hostname}).all(), [hostname])[hostname]
 
 
@@ -97,7 +94,7 @@ def _delete_groups(dialect: str) -> Delete:
 
 
 def _gather(rows: Iterable[Sequence[Any]], hostnames: Iterable[str]) -> dict[str, StoredProbes]:
-    """What is stored of each client."""
+    """Return the stored results of each client."""
     found: dict[str, tuple[list[str], dict[str, str]]] = {hostname: ([], {}) for hostname in hostnames}
     for hostname, name, result, position in rows:
         groups, data = found[hostname]
@@ -109,13 +106,13 @@ def _gather(rows: Iterable[Sequence[Any]], hostnames: Iterable[str]) -> dict[str
 
 
 def replace_probes(connection: Connection, uploads: Sequence[ProbeUpload]) -> list[None]:
-    """Store uploads in the place of the clients' last ones. Only what differs is written.
+    """Replace the clients' last uploads. Only differences are written.
 
-    Of several uploads of a client the last one counts. What is returned is of no use to anybody.
+    Of several uploads of a client, the last one is stored. Returns None for each upload.
     """
-    # All in the same order, so that processes that store at the same time do not wait for each other.
+    # Use the same order in all processes, so that concurrent transactions do not deadlock.
     last = dict(sorted((upload.hostname, upload) for upload in uploads))
-    # Two uploads of one client take turns here, and each of them is stored as a whole.
+    # This lock serialises uploads of one client, so that each is stored as a whole.
     stamps = [{"hostname": upload.hostname, "timestamp": upload.timestamp} for upload in last.values()]
     insert_or_update(connection, PROBE_UPLOAD, stamps)
     dialect = connection.dialect.name

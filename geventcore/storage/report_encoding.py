@@ -1,7 +1,7 @@
-"""How reports are packed: numbers as few bytes, texts compressed.
+"""The packed format of reports: numbers in few bytes, texts compressed.
 
-A site stores a report of each client every half an hour for years, so the row of a report has to be a few dozen bytes.
-Numbers are varints: seven bits in each byte, the eighth says that more follow.
+A site stores a report of each client every half an hour for years, so a report's row must take only a few dozen bytes.
+Numbers are varints: seven bits in each byte, and the eighth bit is set if more bytes follow.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any
 from geventcore.storage.report_model import EntryKind, EntryState, FileContent
 
 DIGEST_BYTES = 16
-#: A detail that is longer is not read: more than any file difference that a site would store.
+#: Longer details are not read, in bytes. Sites store no file difference of this size.
 MAX_DETAIL_BYTES = 1 << 30
 
-#: For how many states of entries the digest is kept, of which some are in most reports. They take about five megabytes.
+#: The number of cached digests of entry states. They take about five megabytes.
 STATES = 4096
 
 _PLAIN, _COMPRESSED = b"\0", b"\1"
-#: What is shorter does not become shorter by compression.
+#: Shorter texts are not compressed, in bytes: they would not get smaller.
 _WORTH_COMPRESSING = 80
 
 
 def digest(*parts: Any) -> bytes:
-    """What tells a thing that is stored once from all others."""
+    """Return the digest that identifies data that is stored once."""
     return hashlib.blake2b(_canonical(parts), digest_size=DIGEST_BYTES).digest()
 
 
 def entry_number(tag: str, name: str) -> int:
-    """A number for an entry that fits a column of 64 bits and an index, however long the name is."""
+    """Hash the tag and name of an entry, which may be long, to a 64-bit number for an indexed column."""
     return int.from_bytes(hashlib.blake2b(_canonical([tag, name]), digest_size=8).digest(), "big", signed=True)
 
 
@@ -45,11 +45,11 @@ def _canonical(value: Any) -> bytes:
 
 
 def state_digest(state: EntryState) -> bytes:
-    """The digest of an entry's state, which the object keeps: an import meets the same one in many reports."""
+    """Return the digest of an entry's state. It is cached: an import meets the same state in many reports."""
     kept: dict[str, Any] = vars(state)
     found: bytes | None = kept.get("_digest")
     if found is None:
-        # What a file holds can be large, and is not worth to be kept.
+        # File contents can be large, so they are not cached.
         found = kept["_digest"] = _state_digest(state) if state.content is None else _state_digest.__wrapped__(state)
     return found
 
@@ -64,7 +64,7 @@ def _state_digest(state: EntryState) -> bytes:
 
 
 def pack_numbers(numbers: Iterable[int]) -> bytes:
-    """Numbers that are not negative, one after the other."""
+    """Pack non-negative numbers."""
     packed = bytearray()
     for number in numbers:
         while number > 0x7F:
@@ -75,7 +75,7 @@ def pack_numbers(numbers: Iterable[int]) -> bytes:
 
 
 def unpack_numbers(packed: bytes) -> list[int]:
-    """The numbers that `pack_numbers` packed."""
+    """Unpack the result of `pack_numbers`."""
     numbers, number, shift = [], 0, 0
     for byte in packed:
         number |= (byte & 0x7F) << shift
@@ -88,7 +88,7 @@ def unpack_numbers(packed: bytes) -> list[int]:
 
 
 def pack_entries(entries: Mapping[EntryKind, Iterable[int]]) -> bytes:
-    """Kind -> numbers of entry states."""
+    """Pack kind -> numbers of entry states."""
     numbers = []
     for kind in EntryKind:
         ordered = sorted(set(entries.get(kind, ())))
@@ -98,7 +98,7 @@ def pack_entries(entries: Mapping[EntryKind, Iterable[int]]) -> bytes:
 
 
 def unpack_entries(packed: bytes) -> dict[EntryKind, list[int]]:
-    """What `pack_entries` packed; every kind is there."""
+    """Unpack the result of `pack_entries`. The result has every kind."""
     numbers = iter(unpack_numbers(packed))
     found: dict[EntryKind, list[int]] = {}
     for kind in EntryKind:
@@ -111,7 +111,7 @@ def unpack_entries(packed: bytes) -> dict[EntryKind, list[int]]:
 
 
 def pack_stamps(times: Sequence[int]) -> bytes:
-    """Times in milliseconds since the epoch, in the order of their names: the first of all, then distances from it."""
+    """Pack times in milliseconds since the epoch in the order of their names, as the earliest time and offsets."""
     if not times:
         return b""
     start = min(times)
@@ -119,13 +119,13 @@ def pack_stamps(times: Sequence[int]) -> bytes:
 
 
 def unpack_stamps(packed: bytes) -> list[int]:
-    """What `pack_stamps` packed."""
+    """Unpack the result of `pack_stamps`."""
     start, *distances = unpack_numbers(packed) or [0]
     return [start + distance for distance in distances]
 
 
 def pack_state(state: EntryState) -> bytes:
-    """Everything of an entry's state but its tag and name."""
+    """Pack an entry's state without tag and name."""
     content = state.content
     values: list[Any] = [
         dict(state.attributes),
@@ -140,7 +140,7 @@ def pack_state(state: EntryState) -> bytes:
 
 
 def unpack_state(tag: str, name: str, packed: bytes) -> EntryState:
-    """What `pack_state` packed."""
+    """Unpack the result of `pack_state`."""
     text = packed[1:]
     if packed[:1] == _COMPRESSED:
         text = zlib.decompressobj().decompress(text, MAX_DETAIL_BYTES)

@@ -1,4 +1,4 @@
-"""What one client reported at the end of one run, as it is stored: plain values, nothing of SQL or XML."""
+"""The stored form of a client's report about one run: plain values, without SQL or XML."""
 
 from __future__ import annotations
 
@@ -8,35 +8,34 @@ from enum import IntEnum
 
 
 class EntryKind(IntEnum):
-    """Why an entry is in a report."""
+    """The kind of an entry in a report."""
 
-    #: It is not as it should be, and stayed so.
+    #: The entry differs from the configuration, and the run did not change it.
     BAD = 0
-    #: It was changed by the run.
+    #: The run changed the entry.
     MODIFIED = 1
-    #: It is on the client, and its configuration does not have it.
+    #: The entry exists on the client, but not in its configuration.
     EXTRA = 2
 
     @property
     def label(self) -> str:
-        """``bad``, ``modified`` or ``extra``."""
+        """The kind as text: ``bad``, ``modified`` or ``extra``."""
         return self.name.lower()
 
 
-#: What stands in front of the name of an attribute that was found on the client.
+#: Prefix of the names of attributes that describe the state on the client.
 CURRENT = "current_"
 
 
 @dataclass(frozen=True)
 class FileContent:
-    """How a file on the client differs from what it should be.
+    """The difference of a file on the client from its configuration.
 
     Attributes:
-        kind: ``diff`` (text: the difference, in the format of `difflib.ndiff`), ``inexact diff`` (the same, of a file
-            that is not UTF-8: some characters are replaced), ``content`` (base64: the client's file) or ``too large``
-            (neither).
-        data: the text, base64, or the SHA-256 of what was too large; of an imported report, ``MD5`` and this hash.
-        size: bytes of the difference or file; 0 if an imported report does not say it.
+        kind: ``diff`` (text: the difference in the format of `difflib.ndiff`), ``inexact diff`` (the same for a file
+            that is not UTF-8, with some characters replaced), ``content`` (base64: the client's file) or ``too large``.
+        data: the text or base64. For ``too large``, the SHA-256; in an imported report, ``MD5`` and that hash.
+        size: size of the difference or file in bytes; 0 if an imported report has no size.
     """
 
     kind: str
@@ -46,13 +45,13 @@ class FileContent:
 
 @dataclass(frozen=True)
 class EntryState:
-    """An entry as it should be and as it was found.
+    """The expected and the actual state of an entry.
 
     Attributes:
-        tag, name: which entry.
-        attributes: what the report says of it, sorted by name; names of what was found begin with ``current_``.
-        children: elements below it that tell what was found: tag and sorted attributes.
-        content: the difference of a file, unless it is sensitive or there is none.
+        tag, name: identification of the entry.
+        attributes: attributes in the report, sorted by name; those of the actual state begin with ``current_``.
+        children: child elements of the actual state: tag and sorted attributes.
+        content: difference of a file; None if there is none or the file is sensitive.
     """
 
     tag: str
@@ -67,11 +66,11 @@ class EntryState:
         return f"{self.tag}:{self.name}"
 
     def get(self, name: str) -> str | None:
-        """The value of an attribute."""
+        """Return the value of an attribute, or the default."""
         return dict(self.attributes).get(name)
 
     def differences(self) -> Iterator[tuple[str, str, str]]:
-        """``(attribute, as it should be, as it was found)`` of what differs; texts are empty for what is not said."""
+        """Return ``(attribute, expected, actual)`` for each difference. Missing values are empty texts."""
         values = dict(self.attributes)
         for name, found in self.attributes:
             if name.startswith(CURRENT) and name != "current_exists":
@@ -81,12 +80,12 @@ class EntryState:
 
     @property
     def failure(self) -> str | None:
-        """Why the server could not bind it, if so."""
+        """The reason why the server could not bind the entry, or an empty text."""
         return self.get("failure")
 
     @property
     def is_missing(self) -> bool:
-        """Whether the client does not have it at all."""
+        """True if the entry does not exist on the client."""
         return (self.get("current_exists") or "").lower() == "false"
 
 
@@ -95,17 +94,17 @@ class Interaction:
     """One report.
 
     Attributes:
-        client: the host's canonical name.
-        timestamp: when the server got it, in milliseconds since the epoch; unique for each client.
-        server: the name of the machine that got it.
+        client: canonical name of the host.
+        timestamp: time of arrival in milliseconds since the epoch; unique for each client.
+        server: name of the machine that received the report.
         state: ``clean`` or ``dirty``, as the client says.
-        revision: the repository's, as the client was told.
-        total, good: how many entries the configuration has, and how many are as they should be.
-        dry_run, only_important: how the client was called.
-        profile, version: the client's profile, and the version of its software, if known.
-        groups, bundles: names, sorted.
-        entries: those that are bad, modified or extra.
-        stamps: names of phases and when they ended, in milliseconds since the epoch by the client's clock.
+        revision: revision of the repository that the client got.
+        total, good: number of all entries in the configuration, and of correct ones.
+        dry_run, only_important: the client's options for the run.
+        profile, version: the client's profile and software version, if known.
+        groups, bundles: sorted names.
+        entries: bad, modified and extra entries.
+        stamps: phase -> end of the phase in milliseconds since the epoch by the client's clock.
     """
 
     client: str
@@ -125,10 +124,10 @@ class Interaction:
     stamps: tuple[tuple[str, int], ...] = ()
 
     def of_kind(self, kind: EntryKind) -> list[EntryState]:
-        """The entries of a kind."""
+        """Return the entries of a kind."""
         return [state for found, state in self.entries if found is kind]
 
 
 def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Names in the order in which they are stored: equal sets are equal tuples."""
+    """Sort names, so that equal sets become equal tuples."""
     return tuple(sorted(set(names)))

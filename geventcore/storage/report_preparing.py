@@ -1,5 +1,4 @@
-"""What can be done for a report before it is stored, so that no transaction has to wait for it: the digests by which
-everything in it is found."""
+"""The preparation of a report before the transaction that stores it: the computation of all digests."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from functools import lru_cache
 from geventcore.storage.report_encoding import digest, pack_stamps, state_digest
 from geventcore.storage.report_model import EntryKind, EntryState, Interaction
 
-#: How many digests are kept of what clients belong to, and of circumstances: those of most reports.
+#: The number of cached digests of memberships and circumstances. Enough for most reports.
 KEPT = 1024
 
 _kept_digest = lru_cache(KEPT)(digest)
@@ -17,14 +16,14 @@ _kept_digest = lru_cache(KEPT)(digest)
 
 @dataclass(frozen=True)
 class PreparedReport:
-    """A report and what it is found by.
+    """A report with its digests.
 
     Attributes:
         interaction: the report.
-        stamps, stamp_names: when the phases of the run ended, packed in the order of their names, and these.
+        stamps, stamp_names: packed end times of the run's phases, and the names of the phases in this order.
         states: digest -> state of each entry.
-        kinds: the digests of the entries of each kind.
-        findings, membership, circumstances: digests of what the tables of these names have of it.
+        kinds: digests of the entries of each kind.
+        findings, membership, circumstances: digests of its rows in the tables of these names.
     """
 
     interaction: Interaction
@@ -38,7 +37,7 @@ class PreparedReport:
 
 
 def prepare(interaction: Interaction) -> PreparedReport:
-    """Find out by what a report is found."""
+    """Compute the digests of a report."""
     states: dict[bytes, EntryState] = {}
     kinds: dict[EntryKind, list[bytes]] = {}
     for kind, state in interaction.entries:

@@ -1,7 +1,7 @@
-"""Removing reports, and what nothing refers to any more.
+"""The removal of reports, and of rows that no report refers to.
 
-Everything happens in many small transactions: the server goes on storing meanwhile, and an interruption leaves a
-database that is right.
+Purging uses many small transactions. So the server can store reports meanwhile, and an interruption leaves a consistent
+database.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from geventcore.storage.report_writing import chunks, today
 
 #: Rows in one transaction.
 BATCH = 1000
-#: For how many days a row is kept that nothing refers to. A transaction that has just found it is over by then.
+#: Days for which rows without references are kept. A transaction that found such a row has ended by then.
 KEPT_DAYS = 2
 
 
 @dataclass(frozen=True)
 class Purge:
-    """Which reports are removed: those for which everything that is set is true.
+    """The selection of reports to remove. A report must match all conditions that are set.
 
     Attributes:
-        hostname: only those of this host.
-        before: only those older than this, in milliseconds since the epoch.
-        expired: only those of hosts that are out of service.
-        state: only ``clean`` or ``dirty`` ones, or those with ``modified`` entries.
+        hostname: reports of this host.
+        before: reports older than this time, in milliseconds since the epoch.
+        expired: reports of hosts that are out of service.
+        state: ``clean`` or ``dirty`` reports, or reports with ``modified`` entries.
     """
 
     hostname: str | None = None
@@ -41,11 +41,11 @@ class Purge:
 
     @property
     def is_everything(self) -> bool:
-        """Whether that would be all reports."""
+        """True if no condition is set, so that all reports match."""
         return self.hostname is None and self.before is None and not self.expired and self.state is None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """The same for a query over reports."""
+        """Return the conditions for a query over reports."""
         conditions: list[ColumnElement[bool]] = []
         if self.before is not None:
             conditions.append(INTERACTION.c.timestamp < self.before)
@@ -61,7 +61,7 @@ _CLEAN = {"clean": True, "dirty": False}
 
 @dataclass(frozen=True)
 class Progress:
-    """What has been removed so far: reports, hosts, and rows that nothing refers to."""
+    """The numbers of removed reports, hosts, and rows without references."""
 
     reports: int = 0
     hosts: int = 0
@@ -69,10 +69,10 @@ class Progress:
 
 
 def purge(database: Database, what: Purge, day: int | None = None) -> Iterator[Progress]:
-    """Remove reports; after every transaction, how much has been done.
+    """Remove reports. Yield the progress after every transaction.
 
-    A host that is left without reports goes if `what` names it, or if hosts out of service are meant. `day` stands for
-    today, in days since the epoch.
+    A host without remaining reports is removed, too, if `what` names it or selects hosts out of service. `day` is
+    today in days since the epoch.
     """
     progress = Progress()
     for host in database.read(partial(_hosts, what=what)):
@@ -114,7 +114,7 @@ def _remove_host(connection: Connection, host: int) -> int:
 
 
 def remove_orphans(database: Database, day: int) -> Iterator[int]:
-    """Remove what no report has referred to for `KEPT_DAYS`; how many rows each transaction removed."""
+    """Remove rows that no report has referred to for `KEPT_DAYS`. Yield the number of rows of each transaction."""
     references = {
         FINDINGS: INTERACTION.c.findings_id,
         MEMBERSHIP: INTERACTION.c.membership_id,
@@ -126,7 +126,7 @@ def remove_orphans(database: Database, day: int) -> Iterator[int]:
 
 
 def _referred(database: Database, column: ColumnElement[int]) -> set[int]:
-    """The numbers that reports refer to, host by host: a query over all would take longer than queries may."""
+    """Collect the row numbers that reports refer to, host by host. One query over all would exceed the timeout."""
     found: set[int] = set()
     for host in database.read(partial(_hosts, what=Purge())):
         found |= database.read(partial(_referred_by, column=column, host=host))
@@ -159,7 +159,7 @@ def _remove_rows(database: Database, table: Table, kept: set[int], day: int) -> 
     is_old = table.c.used < day - KEPT_DAYS
     candidates = database.read(partial(_old_rows, table=table, day=day))
     for chunk in chunks(number for number in candidates if number not in kept):
-        # The day again: a report may have taken one into use since.
+        # Check the day again: a report may have started to refer to the row.
         statement = delete(table).where(table.c.id.in_(chunk), is_old)
         yield database.write(partial(_delete, statement=statement))
 

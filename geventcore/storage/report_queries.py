@@ -1,7 +1,6 @@
-"""Asking for reports: the last one of each host, all of one host, and who has which entry.
+"""Queries for reports: the last report of each host, all reports of a host, and the hosts with an entry.
 
-Entries of many hosts are looked up by what the hosts found, which is mostly the same: each different result is unpacked
-once.
+Most hosts have the same findings. So a query for entries of many hosts unpacks each distinct result once.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ from geventcore.storage.report_model import EntryKind, EntryState, Interaction
 from geventcore.storage.report_tables import CIRCUMSTANCES, ENTRY_STATE, FINDINGS, HOST, INTERACTION, MEMBERSHIP
 from geventcore.storage.report_writing import chunks
 
-#: A host whose last report is older has missed at least one daily run, in milliseconds.
+#: A host with an older last report has missed at least one daily run, in milliseconds.
 STALE_MILLISECONDS = 25 * 3_600_000
 
 
 @dataclass(frozen=True)
 class Which:
-    """Which reports count, and of which hosts.
+    """The selection of reports and hosts for a query.
 
     Attributes:
-        dry_runs: also those of runs that changed nothing.
-        only_important: also those of runs that looked at important entries only.
-        expired: also those of hosts that are out of service.
-        hosts: only these; None for all.
-        until: only reports up to this time, in milliseconds since the epoch; None for all.
+        dry_runs: whether to include dry runs.
+        only_important: whether to include runs for important entries only.
+        expired: whether to include hosts that are out of service.
+        hosts: names of the hosts; None for all.
+        until: latest time of reports in milliseconds since the epoch; None for all.
     """
 
     dry_runs: bool = True
@@ -48,9 +47,9 @@ class Report:
     """A report without its entries; the fields are those of `Interaction`.
 
     Attributes:
-        bad, modified, extra: how many entries of each kind.
-        expired: since when the host is out of service, in milliseconds since the epoch, or None.
-        findings: number of what the host found; equal numbers mean equal results.
+        bad, modified, extra: number of entries of each kind.
+        expired: time when the host went out of service in milliseconds since the epoch, or None.
+        findings: row number of the host's findings; equal numbers mean equal results.
     """
 
     client: str
@@ -71,13 +70,13 @@ class Report:
     findings: int
 
     def is_stale(self, now: int | None = None) -> bool:
-        """Whether the report is older than a day and an hour; `now` is in milliseconds since the epoch."""
+        """Return whether the report is older than 25 hours; `now` is in milliseconds since the epoch."""
         return (now_milliseconds() if now is None else now) - self.timestamp > STALE_MILLISECONDS
 
 
 @dataclass(frozen=True)
 class EntryCount:
-    """How many hosts have an entry of a kind."""
+    """The number of hosts with an entry of a kind."""
 
     kind: EntryKind
     tag: str
@@ -87,7 +86,7 @@ class EntryCount:
 
 @dataclass(frozen=True)
 class Finding:
-    """An entry that a host found."""
+    """An entry in a host's findings."""
 
     report: Report
     kind: EntryKind
@@ -128,7 +127,7 @@ def _joined(*further: ColumnElement[Any]) -> Select[Any]:
 
 
 def _counts(which: Which, interaction: Any) -> list[ColumnElement[bool]]:
-    """Conditions on a report."""
+    """Return the conditions on a report."""
     conditions = []
     if which.until is not None:
         conditions.append(interaction.c.timestamp <= which.until)
@@ -152,13 +151,13 @@ def _host_conditions(which: Which) -> list[ColumnElement[bool]]:
 
 
 def host_names(connection: Connection, prefix: str = "") -> list[str]:
-    """The hosts that have reported, sorted; only those whose name begins with `prefix`."""
+    """Return the hosts that have reported and whose name begins with `prefix`, sorted."""
     query = select(HOST.c.hostname).where(HOST.c.hostname.startswith(prefix, autoescape=True)).order_by(HOST.c.hostname)
     return list(connection.scalars(query))
 
 
 def last_reports(connection: Connection, which: Which = Which()) -> list[Report]:
-    """The last report of each host that has one, in the order of their names."""
+    """Return the last report of each host, sorted by name."""
     inner = INTERACTION.alias("newest")
     newest = (
         select(func.max(inner.c.timestamp))
@@ -169,20 +168,44 @@ def last_reports(connection: Connection, which: Which = Which()) -> list[Report]
     return [_report(row) for row in connection.execute(query)]
 
 
+def host_states(connection: Connection) -> dict[str, int]:
+    """Return the number of hosts whose last report is ``clean``, ``dirty`` or ``stale``, without expired hosts."""
+    oldest = now_milliseconds() - STALE_MILLISECONDS
+    newest = (
+        select(INTERACTION.c.host_id, func.max(INTERACTION.c.timestamp).label("timestamp"))
+        .group_by(INTERACTION.c.host_id)
+        .subquery()
+    )
+    is_stale = INTERACTION.c.timestamp < oldest
+    query = (
+        select(FINDINGS.c.is_clean, is_stale, func.count())
+        .select_from(HOST)
+        .join(newest, newest.c.host_id == HOST.c.id)
+        .join(INTERACTION, (INTERACTION.c.host_id == HOST.c.id) & (INTERACTION.c.timestamp == newest.c.timestamp))
+        .join(FINDINGS, FINDINGS.c.id == INTERACTION.c.findings_id)
+        .where(HOST.c.expired.is_(None))
+        .group_by(FINDINGS.c.is_clean, is_stale)
+    )
+    counts = {"clean": 0, "dirty": 0, "stale": 0}
+    for is_clean, stale, hosts in connection.execute(query):
+        counts["stale" if stale else "clean" if is_clean else "dirty"] += hosts
+    return counts
+
+
 def reports_of(
     connection: Connection,
     hostname: str,
     limit: int,
     which: Which = Which(),
 ) -> list[Report]:
-    """The last reports of a host, newest first."""
+    """Return the last reports of a host, newest first."""
     query = _joined().where(HOST.c.hostname == hostname, *_counts(which, INTERACTION))
     query = query.order_by(INTERACTION.c.timestamp.desc()).limit(limit)
     return [_report(row) for row in connection.execute(query)]
 
 
 def load_interaction(connection: Connection, hostname: str, timestamp: int) -> Interaction | None:
-    """A host's report of a time, with everything; None if there is none."""
+    """Return a host's complete report of a time, or None."""
     further = (
         MEMBERSHIP.c.groups,
         MEMBERSHIP.c.bundles,
@@ -224,7 +247,7 @@ def last_interaction(
     hostname: str,
     which: Which = Which(),
 ) -> Interaction | None:
-    """The last report of a host with everything, or None."""
+    """Return the last complete report of a host, or None."""
     reports = reports_of(connection, hostname, 1, which)
     return load_interaction(connection, hostname, reports[0].timestamp) if reports else None
 
@@ -240,7 +263,7 @@ def entry_states(connection: Connection, numbers: Collection[int]) -> dict[int, 
 
 
 def _packed_entries(connection: Connection, findings: Iterable[int]) -> dict[int, dict[EntryKind, list[int]]]:
-    """Number of findings -> its entries, packed no more."""
+    """Unpack findings: row number -> entries."""
     found = {}
     for chunk in chunks(sorted(set(findings))):
         query = select(FINDINGS.c.id, FINDINGS.c.entries).where(FINDINGS.c.id.in_(chunk))
@@ -250,7 +273,7 @@ def _packed_entries(connection: Connection, findings: Iterable[int]) -> dict[int
 
 
 def entry_counts(connection: Connection, reports: Sequence[Report], kinds: Collection[EntryKind]) -> list[EntryCount]:
-    """Which entries of some kinds the reports have, and how many reports each; most frequent first."""
+    """Count the reports with each entry of some kinds, most frequent first."""
     by_findings = Counter(report.findings for report in reports)
     by_state: Counter[tuple[EntryKind, int]] = Counter()
     for number, packed in _packed_entries(connection, by_findings).items():
@@ -275,7 +298,7 @@ def who_has(
     entries: Collection[tuple[str, str]],
     kinds: Collection[EntryKind],
 ) -> list[Finding]:
-    """Which of the reports have one of the entries (tag, name), and how they found it."""
+    """Find the reports that contain one of the entries (tag, name), with the entry's state."""
     states: dict[int, EntryState] = {}
     wanted = set(entries)
     for chunk in chunks(sorted(entry_number(*entry) for entry in wanted)):

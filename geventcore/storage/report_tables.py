@@ -1,10 +1,10 @@
 """The tables of reports.
 
-Everything that repeats is stored once and found by a digest: what a host has in a report (`FINDINGS`) is mostly what it
-had half an hour before, often what other hosts have, too. A report itself is a row with a few numbers.
+Data that repeats is stored once and found by its digest. The findings of a host (`FINDINGS`) are mostly the same as
+half an hour before, and often the same as those of other hosts. The report itself is a row with a few numbers.
 
-The columns ``used`` say on which day a row was last given to a report, in days since the epoch. A row that was given to
-none for some days can be removed without anybody noticing, as no transaction that is under way can have found it.
+The columns ``used`` hold the day when a report last referred to the row, in days since the epoch. A row without
+references that was not used for some days can be removed safely: no open transaction can have found it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     String,
@@ -112,7 +113,7 @@ CIRCUMSTANCES = Table(
     **TABLE_OPTIONS,
 )
 
-#: The order of the key keeps the reports of a host together: what is asked for most is the last ones of each host.
+#: The key keeps the reports of a host together, because most queries read the last ones of each host.
 INTERACTION = Table(
     f"{PREFIX}report_interaction",
     METADATA,
@@ -124,5 +125,31 @@ INTERACTION = Table(
     Column("stamps", _bytes(), nullable=False, comment="When the phases of the run ended, packed."),
     comment="The reports of clients.",
     sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
+)
+
+#: Reports by time, with what the web pages count for each hour.
+Index(
+    f"ix_{PREFIX}report_interaction_timestamp",
+    INTERACTION.c.timestamp,
+    INTERACTION.c.host_id,
+    INTERACTION.c.findings_id,
+)
+
+MARK = Table(
+    f"{PREFIX}report_mark",
+    METADATA,
+    Column(
+        "host_id",
+        Integer,
+        ForeignKey(HOST.c.id, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        comment="The client.",
+    ),
+    Column("note", long_text(), nullable=False, comment="The text of the mark."),
+    Column("author", String(NAME_LENGTH), nullable=False, comment="The user who set the mark."),
+    Column("since", BigInteger, nullable=False, comment="When, in milliseconds since the epoch."),
+    comment="Notes of administrators on clients.",
     **TABLE_OPTIONS,
 )

@@ -1,8 +1,8 @@
-"""Storing reports: any number of them in one transaction, with a number of statements that does not grow with it.
+"""The writer of reports: stores any number of reports in one transaction with a constant number of statements.
 
-Storing the same report again changes nothing: a report is known by its host and the time of its arrival, and a run of a
-client by the host and the times of its phases. So a report can be stored again whenever it is not certain that it is,
-and a client that did not get the answer can send it again.
+Storing a report twice is safe. A report is identified by host and time of arrival, and a run by host, the times of its
+phases and its findings. So the server may store a report again if the first result is unknown, and a client may send a
+report again if it got no answer.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from geventcore.storage.statements import insert_missing, is_among
 T = TypeVar("T")
 Row = dict[str, Any]
 
-#: Values in one statement at most. SQLite allows 32766 parameters, older builds 999.
+#: The most values in one statement. SQLite allows 32766 parameters, older builds 999.
 CHUNK = 500
-#: The same run of a client that comes again within this time is the same report, in milliseconds. A client gives up
-#: after a few minutes; a journal may hold the first of two for longer, but then holds both.
+#: A repeated run of a client within this time is the same report, in milliseconds. A client gives up after a few
+#: minutes. A journal may delay the first of two for longer, but then contains both.
 REPEAT_MILLISECONDS = 3_600_000
 
 _DAY_SECONDS = 86_400
 
 
 class Stored(Enum):
-    """What became of a report."""
+    """The result of storing a report."""
 
     NEW = "new"
-    #: There is one of this host and time.
+    #: A report of this host and time exists already.
     SAME_TIME = "same time"
-    #: The host had sent the same run before.
+    #: The host has sent the same run before.
     REPEATED = "repeated"
 
 
 def today() -> int:
-    """The day, in days since the epoch."""
+    """Return the day of a time, in days since the epoch."""
     return int(time.time()) // _DAY_SECONDS
 
 
 def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """The items in lists of a bounded length."""
+    """Split items into lists of a bounded length."""
     ordered = list(items)
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]
@@ -61,12 +61,12 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 def store_interactions(
     connection: Connection, interactions: Sequence[Interaction], day: int | None = None
 ) -> list[Stored]:
-    """`store_reports` of what has not been prepared."""
+    """Prepare reports and store them with `store_reports`."""
     return store_reports(connection, [prepare(interaction) for interaction in interactions], day)
 
 
 def store_reports(connection: Connection, reports: Sequence[PreparedReport], day: int | None = None) -> list[Stored]:
-    """Store reports, in a transaction of the caller; what became of each."""
+    """Store reports in the caller's transaction and return the result of each."""
     day = today() if day is None else day
     hosts, outcomes = _outcomes(connection, reports)
     new = [each for each, outcome in zip(reports, outcomes, strict=True) if outcome is Stored.NEW]
@@ -86,18 +86,19 @@ def store_reports(connection: Connection, reports: Sequence[PreparedReport], day
         }
         for each in new
     ]
-    # Another process may have stored one of them since they were looked for.
+    # Another process may have stored one of them since the query.
     insert_missing(connection, INTERACTION, sorted(rows, key=itemgetter("host_id", "timestamp")))
     return outcomes
 
 
 @cache
 def _hosts_and_runs(dialect: str) -> Select[Any]:
-    """Hosts, each with its reports of a time; what has none is there, too."""
+    """Find existing reports of hosts at times. Hosts without a report are included."""
     is_near = INTERACTION.c.timestamp.between(bindparam("earliest"), bindparam("latest"))
     return (
-        select(HOST.c.hostname, HOST.c.id, INTERACTION.c.timestamp, INTERACTION.c.stamps)
+        select(HOST.c.hostname, HOST.c.id, INTERACTION.c.timestamp, INTERACTION.c.stamps, FINDINGS.c.digest)
         .outerjoin_from(HOST, INTERACTION, and_(INTERACTION.c.host_id == HOST.c.id, is_near))
+        .outerjoin(FINDINGS, FINDINGS.c.id == INTERACTION.c.findings_id)
         .where(is_among(dialect, HOST.c.hostname, "names"))
     )
 
@@ -108,15 +109,15 @@ def _hosts(dialect: str) -> Select[Any]:
 
 
 def _outcomes(connection: Connection, reports: Sequence[PreparedReport]) -> tuple[dict[str, int], list[Stored]]:
-    """Name -> number of each host, which is made if it is missing, and what becomes of each report."""
+    """Return host name -> row number, inserting missing hosts, and the result of each report."""
     hosts: dict[str, int] = {}
     times: set[tuple[str, int]] = set()
-    runs: dict[tuple[str, bytes], list[int]] = {}
+    runs: dict[tuple[str, bytes, bytes], list[int]] = {}
 
-    def note(name: str, timestamp: int, stamps: bytes) -> None:
+    def note(name: str, timestamp: int, stamps: bytes, findings: bytes) -> None:
         times.add((name, timestamp))
         if stamps:
-            runs.setdefault((name, stamps), []).append(timestamp)
+            runs.setdefault((name, stamps, findings), []).append(timestamp)
 
     names = sorted({each.interaction.client for each in reports})
     near = {
@@ -126,10 +127,10 @@ def _outcomes(connection: Connection, reports: Sequence[PreparedReport]) -> tupl
     dialect = connection.dialect.name
     query = _hosts_and_runs(dialect)
     for chunk in chunks(names):
-        for name, number, timestamp, stamps in connection.execute(query, {"names": chunk, **near}).all():
+        for name, number, timestamp, stamps, findings in connection.execute(query, {"names": chunk, **near}).all():
             hosts[name] = number
             if timestamp is not None:
-                note(name, timestamp, bytes(stamps))
+                note(name, timestamp, bytes(stamps), bytes(findings or b""))
     missing = [name for name in names if name not in hosts]
     if missing:
         insert_missing(connection, HOST, [{"hostname": name} for name in missing])
@@ -140,11 +141,11 @@ def _outcomes(connection: Connection, reports: Sequence[PreparedReport]) -> tupl
         name, timestamp = each.interaction.client, each.interaction.timestamp
         if (name, timestamp) in times:
             outcomes.append(Stored.SAME_TIME)
-        elif any(abs(timestamp - at) <= REPEAT_MILLISECONDS for at in runs.get((name, each.stamps), ())):
+        elif any(abs(timestamp - at) <= REPEAT_MILLISECONDS for at in runs.get((name, each.stamps, each.findings), ())):
             outcomes.append(Stored.REPEATED)
         else:
             outcomes.append(Stored.NEW)
-            note(name, timestamp, each.stamps)
+            note(name, timestamp, each.stamps, each.findings)
     return hosts, outcomes
 
 
@@ -202,7 +203,7 @@ def _findings_ids(connection: Connection, reports: Sequence[PreparedReport], day
 def _ids(
     connection: Connection, table: Table, things: Mapping[bytes, T], row: Callable[[T], Row], day: int
 ) -> dict[bytes, int]:
-    """Digest -> number of a thing's row, which is made if it is missing."""
+    """Return digest -> row number, inserting missing rows."""
     found = _known_ids(connection, table, things, day)
     missing = {key: thing for key, thing in things.items() if key not in found}
     if missing:
@@ -213,8 +214,8 @@ def _ids(
 def _made_ids(
     connection: Connection, table: Table, things: Mapping[bytes, T], row: Callable[[T], Row], day: int
 ) -> dict[bytes, int]:
-    """The same of rows that were missing. Others may have made them by now."""
-    # In the same order everywhere: who makes a row waits for others who are making it.
+    """Insert rows and return digest -> row number. Other transactions may insert the same rows meanwhile."""
+    # Use the same order in all transactions: inserting a row waits for others that insert it.
     rows = [{**row(things[key]), "digest": key, "used": day} for key in sorted(things)]
     insert_missing(connection, table, rows)
     return _known_ids(connection, table, things, day)
@@ -226,9 +227,9 @@ def _by_digest(dialect: str, table: Table) -> Select[Any]:
 
 
 def _known_ids(connection: Connection, table: Table, keys: Iterable[bytes], day: int) -> dict[bytes, int]:
-    """Digest -> number, of rows that exist; from now on they are in use.
+    """Return digest -> row number of existing rows and mark them as used today.
 
-    They stay for some days, so on the same day nobody has to ask for them again.
+    Used rows stay for some days, so they can be cached for the rest of the day.
     """
     memory = remembered(connection, table.name, day)
     found = {key: memory[key] for key in keys if key in memory}
@@ -238,7 +239,7 @@ def _known_ids(connection: Connection, table: Table, keys: Iterable[bytes], day:
         old = sorted(number for _, number, used in rows if used < day)
         if old:
             connection.execute(update(table).where(table.c.id.in_(old)).values(used=day))
-            # What was removed before the update could hold on to it is missing.
+            # Rows that were removed before the update could mark them are missing.
             kept = set(connection.scalars(select(table.c.id).where(table.c.id.in_(old), table.c.used >= day)))
             rows = [row for row in rows if row[2] >= day or row[1] in kept]
         asked = {key: number for key, number, _ in rows}
@@ -248,9 +249,9 @@ def _known_ids(connection: Connection, table: Table, keys: Iterable[bytes], day:
 
 
 def toggle_expired(connection: Connection, hostname: str, now: int) -> bool | None:
-    """Take a host out of service, or back; whether it is out, or None if it never reported.
+    """Take a host out of service, or put it back.
 
-    `now` is in milliseconds since the epoch.
+    `now` is in milliseconds since the epoch. Returns whether the host is out of service, or None for an unknown host.
     """
     row = connection.execute(select(HOST.c.id, HOST.c.expired).where(HOST.c.hostname == hostname)).first()
     if row is None:

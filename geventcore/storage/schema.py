@@ -1,8 +1,8 @@
 """The tables.
 
-All names begin with ``geventcore_``, so that the tables can stand beside those that Bcfg2 made with Django. To add
-some, declare them on `METADATA` in the module that uses them, import that module in `all_tables`, and write a migration
-(see `geventcore.storage`). The comments of tables and columns are the reference that administrators read.
+All names begin with ``geventcore_``, so that the tables can stand beside those that Bcfg2 made with Django. To add a
+table, declare it on `METADATA` in the module that uses it, import that module in `geventcore.storage.tables`, and write
+a migration (see `geventcore.storage`). The comments of tables and columns are the reference for administrators.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ METADATA = MetaData(
     }
 )
 
-#: The longest host names, probe names and group names that are kept.
+#: The longest host names, probe names and group names, in characters.
 NAME_LENGTH = 255
 
-#: What every table is created with: MySQL would otherwise compare names without regard to case.
+#: Options for every table: without them, MySQL would ignore case in names.
 TABLE_OPTIONS: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A point in time. Aware datetimes go in and come out, the latter in UTC."""
+    """A point in time. Takes aware datetimes and returns them in UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -57,7 +57,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 def long_text() -> Text:
-    """Text of any length; MySQL's plain TEXT ends at 64 KB."""
+    """Make a column type for text of any length. MySQL's plain TEXT ends at 64 KB."""
     return Text().with_variant(mysql.LONGTEXT(), "mysql")
 
 
@@ -106,10 +106,3 @@ PROBE_GROUP = Table(
     comment="The groups that probes put clients in.",
     **TABLE_OPTIONS,
 )
-
-
-def all_tables() -> MetaData:
-    """`METADATA` when every module with tables has been imported."""
-    from geventcore.storage import legacy_tables, report_tables  # noqa: F401 - they declare tables
-
-    return METADATA

@@ -1,7 +1,7 @@
-"""Statements that each kind of database spells in its own way.
+"""Statements that differ between the kinds of databases.
 
-All take any number of rows. PostgreSQL gets them as one array for each column, so that it is one statement, always the
-same one, which it has to understand only once; a row of parameters each would be a message or a long text each.
+All take any number of rows. PostgreSQL gets one array for each column, so that the text of the statement is always the
+same and parsed once. A set of parameters for each row would need a message, or a longer text, for each row.
 """
 
 from __future__ import annotations
@@ -14,21 +14,23 @@ from sqlalchemy import Column, ColumnElement, Connection, Executable, String, Ta
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-#: What MySQL says if there is a row with the same key.
+#: MySQL's error for a duplicate key.
 _DUPLICATE_NUMBER = 1062
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 def insert_or_update(connection: Connection, table: Table, rows: Rows) -> None:
-    """Have the rows with these primary keys hold these values; other columns stay as they are. The rows, of which there
-    is at least one and no two with the same key, have the same columns and are locked until the end of the
-    transaction."""
+    """Insert rows, or update the given columns of rows with the same primary keys.
+
+    There must be at least one row, all with the same columns and with different keys. The rows stay locked until the
+    end of the transaction.
+    """
     _insert(connection, table, rows, updates=True)
 
 
 def insert_missing(connection: Connection, table: Table, rows: Rows) -> None:
-    """Add rows, except those that exist by now. They have the same columns, and there is at least one."""
+    """Insert the rows that do not exist. There must be at least one row, all with the same columns."""
     _insert(connection, table, rows, updates=False)
 
 
@@ -43,14 +45,14 @@ def _insert(connection: Connection, table: Table, rows: Rows, *, updates: bool) 
 
 
 def insert_if_missing(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
-    """Add a row unless there is one with the same primary key; whether it was added."""
+    """Insert a row unless its primary key exists. Return whether it was inserted."""
     if connection.dialect.name == "mysql":
         try:
             connection.execute(mysql.insert(table).values(dict(values)))
         except IntegrityError as err:
             if err.orig is None or err.orig.args[0] != _DUPLICATE_NUMBER:
                 raise
-            # Only the statement is undone. INSERT IGNORE would cut what is too long as well.
+            # The error undoes only this statement. INSERT IGNORE would also truncate long values.
             return False
         return True
     insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
@@ -58,19 +60,19 @@ def insert_if_missing(connection: Connection, table: Table, values: Mapping[str,
 
 
 def is_among(dialect: str, column: Column[Any], parameter: str) -> ColumnElement[bool]:
-    """The condition that a column has one of the values in a list, which is the parameter of that name."""
+    """Return the condition that a column has one of the values in the list parameter `name`."""
     if dialect == "postgresql":
         return column == any_(bindparam(parameter, type_=_array_type(column)))
     return column.in_(bindparam(parameter, expanding=True))
 
 
 def _array_type(column: Column[Any]) -> postgresql.ARRAY[Any]:
-    # A text that is converted to a type with a length would be cut off without a word.
+    # A cast to a type with a length would truncate silently.
     return postgresql.ARRAY(Text() if isinstance(column.type, String) else column.type)
 
 
 def _array(name: str) -> str:
-    """The name of the parameter with the values of a column."""
+    """Return the name of the parameter for the values of a column."""
     return f"all_{name}"
 
 
@@ -82,7 +84,7 @@ def _statement(dialect: str, table: Table, names: tuple[str, ...], updates: bool
     if dialect == "mysql":
         statement = mysql.insert(table)
         if not updates:
-            # INSERT IGNORE would cut what is too long as well.
+            # INSERT IGNORE would also truncate long values.
             return statement.on_duplicate_key_update({names[0]: table.c[names[0]]})
         return statement.on_duplicate_key_update({name: statement.inserted[name] for name in values})
     if dialect == "postgresql":

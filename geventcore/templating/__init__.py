@@ -1,4 +1,4 @@
-"""Template engines: what a template is to the rest of the server, and the table of engines.
+"""Template engines: the interface of a template, and the table of engines.
 
 Engines are optional libraries. A missing one breaks only the files that need it.
 """

@@ -3,53 +3,71 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from geventcore.errors import TemplateError
+from geventcore.file_contents import FILE_CONTENTS
+from geventcore.python2_code import Finding, findings_in_template
+from geventcore.regular_files import read_text
+
+log = logging.getLogger(__name__)
 
 #: Engine name -> module. A module has ``load_text(path, text, encoding) -> TextTemplate`` and, if the engine makes XML,
 #: ``load_xml(path, encoding) -> XMLTemplate``.
 ENGINES: dict[str, str] = {
+    "cheetah": "geventcore.templating.cheetah",
     "genshi": "geventcore.templating.genshi",
+    "genshi-tgenshi": "geventcore.templating.genshi_tgenshi",
     "jinja2": "geventcore.templating.jinja2",
 }
 
 
-class TextTemplate(Protocol):
-    """A template that makes the content of a file.
+class Template(Protocol):
+    """The common part of templates.
 
     Attributes:
         path: the template's file.
+        impurity: why the result may depend on more than the variables (`geventcore.templating.purity`); empty if it
+            does not.
+        names: the variables that a pure template reads.
     """
 
     path: Path
+    impurity: str
+    names: frozenset[str]
+
+
+class TextTemplate(Template, Protocol):
+    """A template that makes the content of a file."""
 
     def render(self, variables: Mapping[str, Any]) -> str:
-        """The text; `TemplateError` names the file and, where known, the line."""
+        """Return the text; `TemplateError` names the file and, where known, the line."""
 
 
-class XMLTemplate(Protocol):
-    """A template that makes an XML document.
-
-    Attributes:
-        path: the template's file.
-    """
-
-    path: Path
+class XMLTemplate(Template, Protocol):
+    """A template that makes an XML document."""
 
     def render(self, variables: Mapping[str, Any]) -> bytes:
-        """The document in UTF-8; `TemplateError` names the file and, where known, the line."""
+        """Return the document in UTF-8; `TemplateError` names the file and, where known, the line."""
+
+    def element_places(self, variables: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+        """Return the local name, the template's file and the line of each element, in document order.
+
+        `TemplateError` as `render`.
+        """
 
 
 def _engine(name: str, path: Path) -> Any:
     if name not in ENGINES:
-        raise TemplateError(f"{path}: no template engine has the name {name!r}; there are {', '.join(ENGINES)}")
+        raise TemplateError(f"{path}: unknown template engine {name!r}; expected one of {', '.join(ENGINES)}")
     try:
         return importlib.import_module(ENGINES[name])
     except ImportError as err:
-        raise TemplateError(f"{path}: template engine {name} is not installed ({err})") from err
+        raise TemplateError(f"{path}: template engine {name} is not installed: {err}") from err
 
 
 def load_text_template(engine: str, path: Path, source: bytes, encoding: str) -> TextTemplate:
@@ -57,8 +75,14 @@ def load_text_template(engine: str, path: Path, source: bytes, encoding: str) ->
 
     `TemplateError` if it does not compile or the engine is missing.
     """
-    template: TextTemplate = _engine(engine, path).load_text(path, source, encoding)
-    return template
+    load = _engine(engine, path).load_text
+
+    def parse(data: bytes) -> TextTemplate:
+        template: TextTemplate = load(path, data, encoding)
+        return template
+
+    with _python2_reported(engine, path, lambda: source.decode(encoding, "replace")):
+        return FILE_CONTENTS.parsed(f"{engine} text in {encoding}", path, source, parse)
 
 
 def load_xml_template(engine: str, path: Path, encoding: str) -> XMLTemplate:
@@ -66,5 +90,28 @@ def load_xml_template(engine: str, path: Path, encoding: str) -> XMLTemplate:
 
     `TemplateError` if it does not compile or the engine is missing.
     """
-    template: XMLTemplate = _engine(engine, path).load_xml(path, encoding)
+    module = _engine(engine, path)
+    with _python2_reported(engine, path, lambda: read_text(path, encoding, "replace")):
+        template: XMLTemplate = module.load_xml(path, encoding)
     return template
+
+
+@contextmanager
+def _python2_reported(engine: str, path: Path, source: Callable[[], str]) -> Iterator[None]:
+    """Log the Python 2 code of a template that the block loads, and add it to the block's `TemplateError`."""
+    try:
+        yield
+    except TemplateError as err:
+        errors = [finding for finding in _findings(engine, source) if finding.is_error]
+        if errors:
+            raise TemplateError(f"{err}; {errors[0]}") from err
+        raise
+    for finding in _findings(engine, source):
+        log.log(logging.WARNING if finding.is_error else logging.INFO, "%s: %s", path, finding)
+
+
+def _findings(engine: str, source: Callable[[], str]) -> list[Finding]:
+    try:
+        return findings_in_template(engine, source())
+    except OSError:
+        return []

@@ -1,9 +1,9 @@
-"""Rendering Genshi's text templates in one pass, where they consist of what most consist of.
+"""A fast renderer for Genshi text templates that have only text, expressions, loops and conditions.
 
-Genshi passes every piece of a template through several generators, whatever it is. A template that has only texts,
-expressions, loops and conditions is walked through here instead. Expressions are evaluated by Genshi, with the same
-variables in the same order, so that results, errors and their tracebacks are Genshi's. Whatever else a template has
-(functions, blocks of Python, includes, choices) is Genshi's work: `compile_text` then says None.
+Genshi passes every piece of a template through several generators. Here the pieces are rendered in one pass. Genshi
+still evaluates the expressions, with the same variables in the same order, so results, errors and tracebacks are the
+same. For a template with anything else (functions, blocks of Python, includes, choices) `compile_text` returns None,
+and Genshi renders it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Write = Callable[[str], None]
 
 
 class _Run:
-    """One rendering: the variables, what expressions see besides them, and where texts go."""
+    """One rendering: the variables, the globals of the expressions, and the function that receives text."""
 
     __slots__ = ("context", "globals", "write")
 
@@ -30,12 +30,12 @@ class _Run:
         self.write = write
 
 
-#: Writes what a piece of a template becomes.
+#: A function that renders one piece of a template.
 _Piece = Callable[[_Run], None]
 
 
 def compile_text(template: Any) -> Callable[[Mapping[str, Any]], str] | None:
-    """What renders a template that looks names up strictly, given its variables; None if only Genshi can."""
+    """Return a function that renders a template with strict lookup from its variables; None if only Genshi can."""
     pieces = _pieces(template, template.stream)
     if pieces is None:
         return None
@@ -71,9 +71,9 @@ def _text(text: str) -> _Piece:
 
 
 def _evaluator(expression: Any) -> Callable[[_Run], Any]:
-    """What `expression.evaluate` does, with one dictionary of globals for all expressions of a rendering.
+    """Return a function like `expression.evaluate`, with one dictionary of globals for all expressions of a rendering.
 
-    Tracebacks tell what failed by the variable `expression`, as by `self` in Genshi's own.
+    The variable `expression` identifies the failed code in a traceback, as `self` does in Genshi's own frames.
     """
 
     def evaluate(run: _Run) -> Any:

@@ -1,4 +1,4 @@
-"""Jinja2: text templates. Includes and imports are relative to the file that they stand in."""
+"""Jinja2: text templates. Paths of includes and imports are relative to the including file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Any
 import jinja2
 
 from geventcore.errors import TemplateError
+from geventcore.regular_files import read_file
+from geventcore.templating.jinja2_purity import names_if_pure
+from geventcore.templating.purity import ImpureError
 
 
 class _Environment(jinja2.Environment):
-    """Templates are named by their absolute paths."""
+    """An environment that names templates by their absolute paths."""
 
     def join_path(self, template: str, parent: str) -> str:
         return os.path.normpath(os.path.join(os.path.dirname(parent), template))
@@ -30,10 +33,9 @@ def _environment(encoding: str) -> _Environment:
 
 
 def _load_include(encoding: str, name: str) -> tuple[str, str, Any]:
-    """The source of an included file, its name, and whether it is still the same."""
+    """Return the source of an included file, its name, and a function that returns true while it is unchanged."""
     try:
-        with open(name, encoding=encoding, newline="") as stream:
-            source = stream.read()
+        source = read_file(name).decode(encoding)
         changed = os.stat(name).st_mtime_ns
     except OSError as err:
         raise jinja2.TemplateNotFound(name, f"{name}: {err.strerror}") from err
@@ -50,9 +52,15 @@ def _load_include(encoding: str, name: str) -> tuple[str, str, Any]:
 class _Text:
     """A compiled template."""
 
-    def __init__(self, path: Path, template: jinja2.Template) -> None:
+    def __init__(self, path: Path, template: jinja2.Template, source: str) -> None:
         self.path = path
         self._template = template
+        self.impurity = ""
+        self.names: frozenset[str] = frozenset()
+        try:
+            self.names = names_if_pure(template.environment, source)
+        except ImpureError as err:
+            self.impurity = str(err)
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """See `geventcore.templating.base.TextTemplate`."""
@@ -73,7 +81,7 @@ def _syntax_error(path: Path, err: jinja2.TemplateSyntaxError) -> TemplateError:
 
 
 def _position(path: Path, err: Exception) -> str:
-    """The innermost line of a template, which may be one that this includes.
+    """Return the innermost template line of a traceback, in this template or in one that it includes.
 
     Jinja2 gives the frames of templates their files' names, and marks their globals.
     """
@@ -97,4 +105,4 @@ def load_text(path: Path, source: bytes, encoding: str) -> _Text:
         raise _syntax_error(path, err) from err
     except UnicodeDecodeError as err:
         raise TemplateError(f"{path}: {err}") from err
-    return _Text(path, template)
+    return _Text(path, template, text)

@@ -1,4 +1,4 @@
 """TLS by pyOpenSSL: the only package that knows OpenSSL.
 
-Importing it does not import OpenSSL, so that whoever only names a peer's identity needs none.
+Importing this package does not import OpenSSL. Code that only uses a peer's identity does not need it.
 """

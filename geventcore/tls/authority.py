@@ -1,7 +1,7 @@
-"""A small certificate authority: enough to set a site up, for demonstrations and for tests.
+"""A small certificate authority for new sites, demonstrations and tests.
 
-What it issues passes the strict checks of today's OpenSSL (basic constraints, key identifiers, key usage and extended
-key usage are always there) and holds nothing that the OpenSSL of old clients would not know.
+Its certificates pass the strict checks of current OpenSSL versions: they always have basic constraints, key
+identifiers, key usage and extended key usage. They contain nothing that the OpenSSL of old clients does not know.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from geventcore.tls.pem import PrivateKey, read_certificates, read_crls, read_pr
 
 KeyType = Literal["ecdsa", "rsa"]
 
-#: Ten years: an authority is replaced on every client by hand.
+#: Validity of an authority in days: ten years, since it is replaced on every client by hand.
 AUTHORITY_DAYS = 3650
-#: The most that widespread clients accept for a server certificate.
+#: Validity of a certificate in days: the most that common clients accept for servers.
 CERTIFICATE_DAYS = 825
-#: A month: long enough for somebody to notice that the renewal has stopped.
+#: Validity of a revocation list in days: a month, long enough to notice that its renewal has failed.
 CRL_DAYS = 30
-#: Certificates begin this long ago, so that a machine with a slow clock accepts them at once.
+#: Certificates are valid from this long ago, so that a machine with a slow clock accepts them at once.
 _BACKDATE = timedelta(hours=1)
 
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:\*\.)?(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}")
@@ -41,14 +41,14 @@ _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:\*\.)?(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za
 
 @dataclass(frozen=True)
 class IssuedCertificate:
-    """A certificate with its key, both in PEM format; the key has no passphrase."""
+    """A certificate with its key, both in PEM format. The key has no passphrase."""
 
     certificate_pem: bytes
     key_pem: bytes
 
 
 class Authority:
-    """A certificate authority: its certificate, its key and what it has revoked."""
+    """A certificate authority: its certificate, key and revocations."""
 
     def __init__(
         self, certificate: x509.Certificate, key: PrivateKey, revoked: Iterable[x509.RevokedCertificate] = ()
@@ -59,9 +59,10 @@ class Authority:
 
     @classmethod
     def create(cls, common_name: str, key_type: KeyType = "ecdsa", days: int = AUTHORITY_DAYS) -> Authority:
-        """A new authority that signs itself, valid from now on for `days`.
+        """Create a self-signed authority, valid from now for `days`.
 
-        Raises TLSError for a common name that a certificate cannot hold.
+        Raises:
+            TLSError: the common name is invalid.
         """
         key = _new_key(key_type)
         subject = _subject(common_name)
@@ -70,9 +71,10 @@ class Authority:
 
     @classmethod
     def load(cls, certificate_path: Path, key_path: Path, crl_path: Path | None = None) -> Authority:
-        """An authority from its files. Revocations of the list at `crl_path` are carried on.
+        """Load an authority from files, with the revocations of the list at `crl_path`.
 
-        Raises TLSError for files that cannot be used or do not belong together.
+        Raises:
+            TLSError: a file is unusable, or key and certificate do not match.
         """
         certificate = read_certificates("CA certificate", certificate_path)[0]
         key = read_private_key("CA key", key_path)
@@ -83,7 +85,7 @@ class Authority:
 
     @property
     def certificate_pem(self) -> bytes:
-        """The authority's own certificate, which servers and clients are to trust."""
+        """The authority's own certificate, which servers and clients must trust."""
         return self._certificate.public_bytes(serialization.Encoding.PEM)
 
     @property
@@ -92,9 +94,10 @@ class Authority:
         return _key_pem(self._key)
 
     def issue_authority(self, common_name: str, key_type: KeyType = "ecdsa", days: int = AUTHORITY_DAYS) -> Authority:
-        """An intermediate authority, which cannot issue further authorities.
+        """Issue an intermediate authority, which cannot issue further authorities.
 
-        Raises TLSError for a common name that a certificate cannot hold.
+        Raises:
+            TLSError: the common name is invalid.
         """
         key = _new_key(key_type)
         builder = _builder(_subject(common_name), key, days, None)
@@ -112,12 +115,12 @@ class Authority:
         not_before: datetime | None = None,
         key_type: KeyType = "ecdsa",
     ) -> IssuedCertificate:
-        """A certificate with a new key, for a server, a client or both, valid for `days` from `not_before` (now) on.
+        """Issue a certificate with a new key for a server, a client or both, valid for `days` from `not_before` (now).
 
-        A server certificate without names and addresses is made valid for its common name, where that is a name or an
-        address.
+        A server certificate without names and addresses is valid for its common name, if that is a name or an address.
 
-        Raises TLSError for names and addresses that a certificate cannot hold.
+        Raises:
+            TLSError: a name or address is invalid.
         """
         usages = []
         if server:
@@ -142,9 +145,10 @@ class Authority:
         return IssuedCertificate(certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key))
 
     def revoke(self, certificate_pem: bytes) -> None:
-        """Put a certificate on the list that `crl` returns.
+        """Add a certificate to the revocation list.
 
-        Raises TLSError for a certificate that this authority has not issued.
+        Raises:
+            TLSError: this authority has not issued the certificate.
         """
         try:
             certificate = x509.load_pem_x509_certificate(certificate_pem)
@@ -160,7 +164,7 @@ class Authority:
         )
 
     def crl(self, days: int = CRL_DAYS) -> bytes:
-        """The certificate revocation list in PEM format, to be replaced within `days`."""
+        """Return the certificate revocation list in PEM format, valid for `days`."""
         start = datetime.now(timezone.utc) - _BACKDATE
         builder = (
             x509.CertificateRevocationListBuilder()
@@ -168,7 +172,7 @@ class Authority:
             .last_update(start)
             .next_update(start + timedelta(days=days))
             .add_extension(self._key_identifier(), critical=False)
-            # Only has to grow from list to list; the clock does so without a file to remember the last number in.
+            # The number must grow from list to list. The clock needs no file with the last number.
             .add_extension(x509.CRLNumber(time_ns()), critical=False)
         )
         for entry in self._revoked.values():
@@ -183,7 +187,7 @@ class Authority:
         )
 
     def _key_identifier(self) -> x509.AuthorityKeyIdentifier:
-        """Taken from the certificate, because an authority made elsewhere may compute it in another way."""
+        """Return the key identifier from the certificate; other programs may compute it differently."""
         try:
             own = self._certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         except x509.ExtensionNotFound:
@@ -192,7 +196,7 @@ class Authority:
 
 
 def has_issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
-    """Whether a certificate bears the name and the signature of an authority."""
+    """Return whether an authority has issued a certificate, by name and signature."""
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -201,16 +205,17 @@ def has_issued(authority: x509.Certificate, certificate: x509.Certificate) -> bo
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a new file that only its owner may read (mode 0600) and that survives a crash.
+    """Write a new file durably, readable only by its owner (mode 0600).
 
-    Raises TLSError if there is a file already (it stays as it is) or if it cannot be written (nothing is left behind).
+    Raises:
+        TLSError: the file exists and stays as it is, or it cannot be written and nothing is left behind.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError as error:
         raise TLSError(f"{path} exists already and is not overwritten") from error
     except OSError as error:
-        raise TLSError(f"{path} cannot be written: {error.strerror}") from error
+        raise TLSError(f"cannot write {path}: {error.strerror}") from error
     try:
         with open(descriptor, "wb") as file:
             file.write(data)
@@ -223,7 +228,7 @@ def write_private(path: Path, data: bytes) -> None:
             os.close(directory)
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise TLSError(f"{path} cannot be written: {error.strerror}") from error
+        raise TLSError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _new_key(key_type: KeyType) -> PrivateKey:
@@ -241,15 +246,15 @@ def _key_pem(key: PrivateKey) -> bytes:
 
 
 def _digest(key: PrivateKey) -> hashes.SHA256 | None:
-    """Edwards curves bring their own digest."""
+    """Return the digest for signatures; None for Edwards curves, which define their own."""
     return None if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey) else hashes.SHA256()
 
 
 def _subject(common_name: str) -> x509.Name:
     if not common_name or not common_name.isprintable():
-        raise TLSError(f"{common_name!r} cannot be a certificate's common name: it needs printable characters")
+        raise TLSError(f"invalid common name {common_name!r}: expected printable characters")
     if len(common_name) > 64:
-        raise TLSError(f"{common_name!r} cannot be a certificate's common name: it is longer than 64 characters")
+        raise TLSError(f"invalid common name {common_name!r}: longer than 64 characters")
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
@@ -294,7 +299,7 @@ def _alternative_names(
     names: list[x509.GeneralName] = []
     for name in dns_names:
         if not _HOST_NAME.fullmatch(name):
-            raise TLSError(f"{name!r} is not a host name that a certificate can hold")
+            raise TLSError(f"invalid host name for a certificate: {name!r}")
         names.append(x509.DNSName(name))
     for address in ip_addresses:
         try:

@@ -1,8 +1,8 @@
-"""The client's end of TLS on a non-blocking socket, for whoever plays many clients in one process.
+"""The client side of TLS on non-blocking sockets, for many simulated clients in one process.
 
-No operation waits or raises for waiting: each says with a number which event of the socket it needs to go on, so that
-an event loop spends nothing on exceptions of its own. A session is never resumed, and the server's certificate is
-checked in every handshake against the CA, without a look at its name: what Bcfg2's clients do.
+No operation blocks. If it must wait, it returns the socket event to wait for as a number, which is cheaper for an event
+loop than an exception. As in Bcfg2's clients, sessions are not resumed, and each handshake checks the server's
+certificate against the CA, if there is one, but not its name.
 """
 
 from __future__ import annotations
@@ -18,38 +18,55 @@ from geventcore.errors import TLSError
 from geventcore.tls.library import clear_errors
 from geventcore.tls.stream import RECORD_SIZE
 
-#: OpenSSL's names for them are not in pyOpenSSL: a write may end after any record, may be repeated from another place,
-#: and an idle connection keeps no buffers.
+#: Modes whose names pyOpenSSL lacks: partial writes, repeated writes from another buffer, no buffers for idle
+#: connections.
 _PARTIAL_WRITE, _MOVING_WRITE_BUFFER, _RELEASE_BUFFERS = 0x1, 0x2, 0x10
 
 
 class ClientContext:
-    """What all connections of a client have in common; `TLSError` if the CA file is of no use."""
+    """The common settings of all connections of a client.
 
-    def __init__(self, ca: Path) -> None:
+    Args:
+        ca: the CA certificates for checking the server's certificate in every handshake; None for no check.
+        certificate, key: the client's certificate and key in PEM format, or None.
+
+    Raises:
+        TLSError: a file is unusable.
+    """
+
+    def __init__(self, ca: Path | None, certificate: Path | None = None, key: Path | None = None) -> None:
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-        try:
-            context.load_verify_locations(str(ca))
-        except SSL.Error as error:
-            raise TLSError(f"{ca}: no usable CA certificates: {_reason(error)}") from error
-        context.set_verify(SSL.VERIFY_PEER)
+        if ca is not None:
+            try:
+                context.load_verify_locations(str(ca))
+            except SSL.Error as error:
+                raise TLSError(f"{ca}: no usable CA certificates: {_reason(error)}") from error
+            context.set_verify(SSL.VERIFY_PEER)
+        if certificate is not None:
+            try:
+                context.use_certificate_chain_file(str(certificate))
+                context.use_privatekey_file(str(key or certificate))
+                context.check_privatekey()
+            except SSL.Error as error:
+                raise TLSError(f"{certificate}: no usable certificate with its key: {_reason(error)}") from error
         context.set_mode(_PARTIAL_WRITE | _MOVING_WRITE_BUFFER | _RELEASE_BUFFERS)
-        # Today's OpenSSL would offer a post-quantum exchange, which no client in the field does and which costs more.
+        # Current OpenSSL would offer a post-quantum key exchange, which deployed clients do not and which costs more.
         context.set_tmp_ecdh(ec.SECP256R1())
         self._context = context
 
     def connect(self, sock: socket.socket) -> ClientConnection:
-        """A connection, not yet begun, on a socket that stays the caller's and is non-blocking."""
+        """Make a connection on the caller's non-blocking socket, without starting the handshake."""
         connection = SSL.Connection(self._context, sock)
         connection.set_connect_state()
         return ClientConnection(connection)
 
 
 class ClientConnection:
-    """One connection. `OSError` says that the network has failed, `TLSError` that the server's TLS is not acceptable.
+    """One connection.
 
-    Where an operation cannot go on it returns the event to wait for as a negative number: ``-select.POLLIN`` or
-    ``-select.POLLOUT``, which are epoll's numbers too.
+    An operation that must wait returns the event as a negative number: ``-select.POLLIN`` or ``-select.POLLOUT``, which
+    are epoll's numbers, too. All operations raise `OSError` after a network failure, and `TLSError` if the server's TLS
+    is not acceptable.
     """
 
     __slots__ = ("_connection",)
@@ -58,7 +75,7 @@ class ClientConnection:
         self._connection = connection
 
     def handshake(self) -> int:
-        """0 when it is done."""
+        """Continue the handshake; return 0 when it is complete."""
         clear_errors()
         try:
             self._connection.do_handshake()
@@ -69,7 +86,7 @@ class ClientConnection:
         return 0
 
     def send(self, data: memoryview) -> int:
-        """How many bytes went out: at most one record."""
+        """Send at most one record and return the number of sent bytes."""
         clear_errors()
         try:
             return self._connection.send(data)
@@ -79,7 +96,7 @@ class ClientConnection:
             return _outcome(error)
 
     def receive_into(self, buffer: memoryview) -> int:
-        """How many bytes came into the buffer, at most one record; 0 if the server has closed, however it did."""
+        """Receive at most one record into the buffer and return its size; 0 if the server has closed in any way."""
         clear_errors()
         try:
             return self._connection.recv_into(buffer, min(RECORD_SIZE, len(buffer)))
@@ -88,7 +105,7 @@ class ClientConnection:
 
 
 def _outcome(error: SSL.Error) -> int:
-    """The event that the error asks for, negative, or 0 for the end of the stream; else it is raised as one of ours."""
+    """Translate an error to a negative event number, to 0 for the end of the stream, or to one of our errors."""
     if isinstance(error, SSL.WantReadError):
         return -select.POLLIN
     if isinstance(error, SSL.WantWriteError):
@@ -107,6 +124,6 @@ def _outcome(error: SSL.Error) -> int:
 
 
 def _reason(error: SSL.Error) -> str:
-    """OpenSSL's own words: the first of its reasons."""
+    """Return the first of OpenSSL's reasons."""
     queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
     return next((text for _, _, text in queue if text), "unknown TLS error")

@@ -1,15 +1,14 @@
-"""From files to a server's TLS settings.
+"""TLS settings of a server, made from files.
 
-Everything that can be wrong with a key or a certificate is found here, when the server starts or reloads, and not by
-the first client. The files are read here and never again: it can be done before privileges are dropped, and a running
-server keeps what it has when a reload is refused.
+All errors in keys and certificates are found when the server starts or reloads, and not by the first client. Files are
+read once, so this can happen before the server drops privileges. After a refused reload the server keeps its settings.
 
-A second certificate with another kind of key is for clients that know only that kind; each client gets the one that it
-can use.
+A second certificate with another kind of key is for clients that support only that kind. Each client gets the one that
+it can use.
 
-What a context allows: TLS 1.2 and newer, forward secrecy and authenticated encryption only, session tickets, no
-renegotiation, no compression. A client certificate is asked for if, and only if, an authority is configured. Showing
-none is allowed; showing one that does not verify ends the handshake.
+A context allows TLS 1.2 and newer, with forward secrecy and authenticated encryption, and session tickets. It allows no
+renegotiation and no compression. The server requests client certificates if, and only if, a CA is configured. A client
+may send none; an invalid certificate ends the handshake.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from cryptography import x509
@@ -43,30 +43,35 @@ SECOND_KEY_SETTING = "[communication] second_key"
 CA_SETTING = "[communication] ca"
 CRL_SETTING = "[communication] crl"
 
-#: What ``[communication] protocol`` may say. All of it means TLS 1.2 or newer.
+#: A certificate that expires within so many days is a warning.
+WARNING_DAYS = 30
+
+#: The values of ``[communication] protocol``. All mean TLS 1.2 or newer.
 PROTOCOLS = ("xmlrpc/ssl", "xmlrpc/tlsv1")
 
-#: AES-128 before AES-256: nobody can tell them apart by strength, and it costs less per byte and per handshake.
+#: AES-128 comes before AES-256: both are unbreakable, and it costs less for each byte and handshake.
 _TLS13_SUITES = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-#: Every OpenSSL that speaks TLS 1.2 (1.0.1, from 2012) knows the first of these.
+#: Every OpenSSL with TLS 1.2 (since 1.0.1, 2012) supports the first of these.
 _TLS12_CIPHERS = b"ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 
-#: A resumed session does not look at revocations again, so tickets live no longer than a client's run.
+#: Lifetime of tickets in seconds: a resumed session does not check revocations, so it is not longer than a client's
+#: run.
 _TICKET_SECONDS = 300
-#: Of contexts without authorities; OpenSSL wants one wherever clients may show certificates.
+#: Session context of contexts without a CA; OpenSSL requires one where clients may send certificates.
 _SESSION_ID_CONTEXT = b"geventcore"
 
 
 @dataclass(frozen=True)
 class TLSFiles:
-    """Where a server's keys and certificates lie, all in PEM format.
+    """The paths of a server's keys and certificates, all in PEM format.
 
     Attributes:
-        certificate: the server's certificate, followed by intermediate ones if there are any.
-        key: the private key of the first certificate in `certificate`, without passphrase. May be the same file.
-        ca: whom to believe about client certificates; None means that clients are never asked for one.
-        crl: revoked client certificates. If set, every authority that issues client certificates needs a list in it.
-        second_certificate, second_key: a further pair, with another kind of key; both or none.
+        certificate: the server's certificate, followed by intermediate ones, if any.
+        key: private key of the first certificate in `certificate`, without passphrase. May be the same file.
+        ca: authorities of client certificates; None means that the server never requests one.
+        crl: revoked client certificates. If set, it must contain a list of each authority that issues client
+            certificates.
+        second_certificate, second_key: another pair, with another kind of key; both or none.
     """
 
     certificate: Path
@@ -79,30 +84,31 @@ class TLSFiles:
 
 @dataclass(frozen=True, eq=False)
 class ServerContext:
-    """The settings that all connections of a server share.
+    """The TLS settings of all connections of a server.
 
-    Built before processes are forked, it lets each of them resume the sessions of the others.
+    If it is built before workers are forked, each worker can resume the sessions of the others.
 
     Attributes:
-        files: where it comes from.
-        asks_for_certificate: whether clients are asked for a certificate.
-        expires: when the first of the server's own certificates ends, with time zone.
+        files: paths of the files.
+        asks_for_certificate: whether the server requests client certificates.
+        expires: earliest expiry of the server's own certificates, with time zone.
+        ends: ``server``, ``second`` or ``ca`` -> expiry; of the authorities, the earliest one.
     """
 
     files: TLSFiles
     asks_for_certificate: bool
     expires: datetime
+    ends: Mapping[str, datetime]
     _context: SSL.Context = field(repr=False)
     _ticket_keys: TicketKeys = field(repr=False)
 
     def connection(self, sock: socket.socket | None) -> SSL.Connection:
-        """The server's end of a new connection, handshake still to do; without a socket it works in memory."""
+        """Make the server side of a new connection, before its handshake. Without a socket it works in memory."""
         connection = SSL.Connection(self._ticket_keys.current(), sock)
         connection.set_context(self._context)
         connection.set_accept_state()
         if sock is not None:
-            # In memory a read cannot go on for longer than what was written to it, and nobody would come back to look
-            # for the rest.
+            # In memory a read ends with the written data, and no socket event would cause another read for the rest.
             read_and_write_whole(connection)
         return connection
 
@@ -117,12 +123,15 @@ def build_server_context(
 ) -> ServerContext:
     """Read keys and certificates and make the settings of a server.
 
-    `protocol` is the value of ``[communication] protocol``; `protocol_is_explicit` says that somebody wrote it down, so
-    that a name that promises less than it does deserves a warning. Sessions of connections of the `predecessor` can be
-    resumed if clients are believed for the same reasons as there.
+    Expired certificates are only logged, since some clients ignore the dates.
 
-    Raises TLSError, in one line naming the setting and the file, for whatever would keep the server from working.
-    Expired certificates are only logged: clients may well not look.
+    Args:
+        protocol: value of ``[communication] protocol``.
+        protocol_is_explicit: whether a source sets this value. Then a misleading value causes a warning.
+        predecessor: earlier settings. Their sessions can be resumed if the authorities and revocations are the same.
+
+    Raises:
+        TLSError: the server cannot work. The text names the option and the file in one line.
     """
     _check_protocol(protocol, protocol_is_explicit)
     asks_for_certificate = files.ca is not None
@@ -131,19 +140,21 @@ def build_server_context(
     if files.ca is not None:
         _use_authorities(context, files.ca, authorities, files.crl)
     elif files.crl is not None:
-        raise TLSError(f"{CRL_SETTING}: {files.crl} is of no use without {CA_SETTING}")
+        raise TLSError(f"{CRL_SETTING}: {files.crl} requires {CA_SETTING}")
     ends: dict[type[PrivateKey], datetime] = {}
+    named = {"ca": min(authority.not_valid_after_utc for authority in authorities)} if authorities else {}
     for pair in _pairs(files):
         end, kind = _use_pair(context, pair, authorities)
         if kind in ends:
-            problem = f"is of the same kind as {KEY_SETTING}; the second certificate is for another one"
+            problem = f"is of the same kind as {KEY_SETTING}; the second certificate must have another kind of key"
             raise refusal(pair.key_setting, pair.key, problem)
         ends[kind] = end
+        named["second" if pair.key_setting == SECOND_KEY_SETTING else "server"] = end
     if predecessor is not None and predecessor.asks_for_certificate is asks_for_certificate:
         ticket_keys = predecessor._ticket_keys
     else:
         ticket_keys = TicketKeys(lambda: _new_context(asks_for_certificate, session_tickets))
-    return ServerContext(files, asks_for_certificate, min(ends.values()), context, ticket_keys)
+    return ServerContext(files, asks_for_certificate, min(ends.values()), named, context, ticket_keys)
 
 
 def _check_protocol(protocol: str, is_explicit: bool) -> None:
@@ -157,17 +168,17 @@ def _check_protocol(protocol: str, is_explicit: bool) -> None:
 
 
 def _new_context(asks_for_certificate: bool, session_tickets: bool) -> SSL.Context:
-    """A context that is complete but for certificates and authorities."""
+    """Make a context without certificates and authorities."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_cipher_list(_TLS12_CIPHERS)
     context.set_tls13_ciphersuites(_TLS13_SUITES)
     context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE)
-    # Clients close without close_notify. That ends the stream; it is no error after which nothing could be sent.
+    # Clients close without close_notify. Treat that as the end of the stream, so that the server can still send.
     context.set_options(SSL.OP_IGNORE_UNEXPECTED_EOF)
-    # pyOpenSSL adds partial writes and moving write buffers, which non-blocking sockets need, on its own.
+    # pyOpenSSL itself enables partial writes and moving write buffers, which non-blocking sockets need.
     context.set_mode(SSL.MODE_RELEASE_BUFFERS | MODE_NO_AUTO_CHAIN)
-    # Tickets keep the state at the client. The cache would keep up to 20,000 sessions per process here.
+    # Tickets keep the state at the client. A session cache would hold up to 20,000 sessions in each process.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_session_id(_SESSION_ID_CONTEXT)
     context.set_timeout(_TICKET_SECONDS)
@@ -180,7 +191,7 @@ def _new_context(asks_for_certificate: bool, session_tickets: bool) -> SSL.Conte
 
 @dataclass(frozen=True)
 class _Pair:
-    """A certificate and its key: the files, and what the settings that name them are called."""
+    """A certificate and its key: the files, and the names of their options."""
 
     certificate: Path
     key: Path
@@ -202,7 +213,7 @@ def _pairs(files: TLSFiles) -> list[_Pair]:
 def _use_pair(
     context: SSL.Context, pair: _Pair, authorities: list[x509.Certificate]
 ) -> tuple[datetime, type[PrivateKey]]:
-    """Add a certificate, its chain and its key. Returns when the certificate ends, and the kind of the key."""
+    """Add a certificate, its chain and its key. Return the certificate's expiry and the kind of the key."""
     chain = read_certificates(pair.certificate_setting, pair.certificate)
     key = read_private_key(pair.key_setting, pair.key)
     leaf = chain[0]
@@ -227,7 +238,7 @@ def _use_pair(
 
 
 def _use_chain(context: SSL.Context, chain: list[x509.Certificate]) -> None:
-    """Add a certificate and its issuers from a file in memory: only from a file does each kind of key get its own."""
+    """Add a certificate and its issuers from a file in memory. Only this way each kind of key gets its own chain."""
     with open(os.memfd_create("certificates", os.MFD_CLOEXEC), "wb") as file:
         file.write(b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain))
         file.flush()
@@ -242,7 +253,7 @@ def _has_key(certificate: x509.Certificate, key: PrivateKey) -> bool:
 
 
 def _intermediates(leaf: x509.Certificate, authorities: list[x509.Certificate]) -> list[x509.Certificate]:
-    """The chain between a certificate and its root, for sites that have intermediate ones in the CA file only."""
+    """Return the intermediate certificates from the CA file, for sites that have them only there."""
     chain = [leaf]
     while True:
         issuers = (
@@ -259,7 +270,7 @@ def _intermediates(leaf: x509.Certificate, authorities: list[x509.Certificate]) 
 def _use_authorities(context: SSL.Context, ca: Path, authorities: list[x509.Certificate], crl: Path | None) -> None:
     store = context.get_cert_store()
     assert store is not None, "every context has a store"
-    # Whatever the site put into the file is believed, be it an intermediate authority without its root.
+    # Trust every certificate in the file, also an intermediate authority without its root.
     flags = crypto.X509StoreFlags.PARTIAL_CHAIN
     try:
         for authority in authorities:
@@ -277,7 +288,7 @@ def _use_authorities(context: SSL.Context, ca: Path, authorities: list[x509.Cert
 
 
 def _trust_digest(authorities: list[x509.Certificate], crls: list[x509.CertificateRevocationList]) -> bytes:
-    """What names the reasons for which clients are believed: a session is only resumed where they are the same."""
+    """Return a digest of authorities and revocations. A session is resumed only where it is the same."""
     digest = hashes.Hash(hashes.SHA256())
     for authority in authorities:
         digest.update(authority.public_bytes(Encoding.DER))
@@ -293,7 +304,7 @@ def _use_revocations(store: crypto.X509Store, crl: Path) -> list[x509.Certificat
         for revocations in lists:
             end = revocations.next_update_utc
             if end is not None and end < now:
-                problem = f"has not been renewed since {_date(end)}; client certificates are refused until it is"
+                problem = f"expired on {_date(end)}; client certificates are refused until it is renewed"
                 logger.warning("%s: %s %s", CRL_SETTING, crl, problem)
             store.add_crl(revocations)
     except crypto.Error as error:
@@ -307,6 +318,8 @@ def _warn_of_dates(setting: str, path: Path, certificate: x509.Certificate) -> N
         problem = f"expired on {_date(certificate.not_valid_after_utc)}"
     elif certificate.not_valid_before_utc > now:
         problem = f"is not valid before {_date(certificate.not_valid_before_utc)}"
+    elif (left := certificate.not_valid_after_utc - now) < timedelta(days=WARNING_DAYS):
+        problem = f"expires in {left.days} days, on {_date(certificate.not_valid_after_utc)}; renew it"
     else:
         return
     logger.warning("%s: %s: the certificate of %s %s", setting, path, reasons.subject_text(certificate), problem)

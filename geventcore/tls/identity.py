@@ -1,4 +1,4 @@
-"""Who is at the other end of a TLS connection."""
+"""The identity of a TLS peer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PeerIdentity:
-    """What a verified client certificate says.
+    """The identity in a verified client certificate.
 
     Attributes:
-        common_name: the last common name of the certificate's subject, spelled as there, or None.
+        common_name: last common name of the certificate's subject, with its spelling, or None.
         fingerprint: SHA-256 of the certificate in hexadecimal.
     """
 

@@ -1,7 +1,7 @@
-"""TLS without a socket, for cores whose event loop moves the bytes.
+"""TLS without a socket, for cores whose event loop does the I/O.
 
-What arrives goes in by `MemoryTLS.receive_data`, what must be sent is fetched by `MemoryTLS.data_to_send`. The clear
-text is on the other side: `MemoryTLS.read` and `MemoryTLS.write`. Nothing here waits.
+Pass received data to `MemoryTLS.receive_data`, and send the result of `MemoryTLS.data_to_send`. Use `MemoryTLS.read`
+and `MemoryTLS.write` for clear text. No method blocks.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from geventcore.tls.stream import RECORD_SIZE, identify
 
 
 class MemoryTLS:
-    """The server's end of one TLS connection.
+    """The server side of one TLS connection.
 
-    Every method may leave something to send. `TLSError` says, in a few words, that the peer breaks the rules or is
-    refused; after that the connection is of no more use, except that the peer should get what is left to send.
+    After every call, send the result of `data_to_send`. Methods raise `TLSError` with a short reason if the peer
+    violates TLS or is refused. Then send the remaining data, which tells the peer the reason, and close the connection.
     """
 
     def __init__(self, context: ServerContext) -> None:
@@ -31,23 +31,23 @@ class MemoryTLS:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the peer has begun to speak TLS."""
+        """True if the peer has started TLS."""
         return self._connection.client_random() is not None
 
     @property
     def protocol(self) -> str:
-        """The version of TLS, like ``TLSv1.3``."""
+        """The version of TLS, such as ``TLSv1.3``."""
         return str(self._connection.get_protocol_version_name())
 
     def receive_data(self, data: bytes) -> None:
-        """Take what has arrived; ``b""`` if the peer has ended the connection."""
+        """Add received data; ``b""`` if the peer has ended the connection."""
         if data:
             self._connection.bio_write(data)
         else:
             self._ended = True
 
     def data_to_send(self) -> bytes:
-        """What must be sent now; may be empty."""
+        """Return the data to send, which may be empty."""
         pieces = []
         while True:
             try:
@@ -56,7 +56,11 @@ class MemoryTLS:
                 return b"".join(pieces)
 
     def handshake(self) -> bool:
-        """Go on with the handshake; true if it is complete. `ConnectionError` if the peer has gone away."""
+        """Continue the handshake and return whether it is complete.
+
+        Raises:
+            ConnectionError: the peer has closed the connection.
+        """
         clear_errors()
         try:
             self._connection.do_handshake()
@@ -71,7 +75,7 @@ class MemoryTLS:
         return True
 
     def read(self) -> bytes | None:
-        """What the peer has sent, at most one record; None if that is not here yet, ``b""`` at the end."""
+        """Return clear text, at most one record; None if it has not arrived yet, ``b""`` at the end."""
         clear_errors()
         try:
             data: bytes = self._connection.recv(RECORD_SIZE)
@@ -84,7 +88,7 @@ class MemoryTLS:
         return data
 
     def write(self, data: bytes) -> None:
-        """Encrypt what is to be sent."""
+        """Encrypt data for sending."""
         clear_errors()
         try:
             for start in range(0, len(data), RECORD_SIZE):
@@ -98,5 +102,5 @@ class MemoryTLS:
         try:
             self._connection.shutdown()
         except SSL.Error:
-            # Before the end of a handshake there is nothing to say goodbye to.
+            # Before the end of a handshake there is no stream to end.
             return

@@ -1,7 +1,7 @@
-"""PEM files: read once, checked completely, refused in one line.
+"""Reading and checking of PEM files, with one-line errors.
 
-Every function takes the name of the setting that the file comes from, so that the error can say which line of
-``bcfg2.conf`` to look at. Nothing here ever asks for a passphrase: a server has nobody to ask.
+Every function takes the name of the option that names the file, so that errors refer to ``bcfg2.conf``. No function
+asks for a passphrase: a server has nobody to ask.
 """
 
 from __future__ import annotations
@@ -29,25 +29,28 @@ _CRL_LABELS = (b"X509 CRL",)
 
 
 def read_certificates(setting: str, path: Path) -> list[x509.Certificate]:
-    """The certificates of a PEM file, in its order: at least one.
+    """Read the certificates of a PEM file, at least one, in their order.
 
-    Raises TLSError.
+    Raises:
+        TLSError: the file is unusable.
     """
     return _load_blocks(setting, path, _CERTIFICATE_LABELS, "certificate", x509.load_pem_x509_certificate)
 
 
 def read_crls(setting: str, path: Path) -> list[x509.CertificateRevocationList]:
-    """The certificate revocation lists of a PEM file: at least one.
+    """Read the certificate revocation lists of a PEM file, at least one.
 
-    Raises TLSError.
+    Raises:
+        TLSError: the file is unusable.
     """
     return _load_blocks(setting, path, _CRL_LABELS, "certificate revocation list", x509.load_pem_x509_crl)
 
 
 def read_private_key(setting: str, path: Path) -> PrivateKey:
-    """The first private key of a PEM file.
+    """Read the first private key of a PEM file.
 
-    Raises TLSError, also for a key that is protected by a passphrase.
+    Raises:
+        TLSError: the file is unusable, or the key has a passphrase.
     """
     content = _read(setting, path)
     if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in content or b"Proc-Type: 4,ENCRYPTED" in content:
@@ -65,7 +68,7 @@ def read_private_key(setting: str, path: Path) -> PrivateKey:
 
 
 def refusal(setting: str, path: Path, problem: str) -> TLSError:
-    """The error for a file that cannot be used: one line with setting, file and problem."""
+    """Make the error for an unusable file: one line with option, file and problem."""
     return TLSError(f"{setting}: {path} {problem}")
 
 
@@ -81,7 +84,7 @@ def _read(setting: str, path: Path) -> bytes:
 
 
 def _blocks(content: bytes, labels: tuple[bytes, ...]) -> list[bytes]:
-    """The PEM blocks with one of these labels. Text around and between blocks is allowed, as everywhere with PEM."""
+    """Return the PEM blocks with one of these labels. Text around and between blocks is allowed."""
     found = []
     position = 0
     while (begin := content.find(b"-----BEGIN ", position)) >= 0:
@@ -115,12 +118,12 @@ def _load_blocks(
 
 
 def _what_instead(content: bytes) -> str:
-    """A hint at the usual mistakes."""
+    """Return a hint at common mistakes."""
     if not content.strip():
-        return ": it is empty"
+        return ": the file is empty"
     if content[:1] == b"\x30":
-        return ": it looks like DER, convert it with 'openssl'"
+        return ": the file looks like DER; convert it with 'openssl'"
     label = content.partition(b"-----BEGIN ")[2].partition(b"-----")[0]
     if label and len(label) <= 40 and label.isascii() and label.decode("ascii").isprintable():
-        return f": it holds '{label.decode('ascii')}'"
+        return f": the file holds '{label.decode('ascii')}'"
     return ""

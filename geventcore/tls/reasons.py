@@ -1,7 +1,7 @@
-"""Why OpenSSL refused something, in words for a log line.
+"""Plain texts for OpenSSL's errors, for log lines.
 
-OpenSSL's own words name functions and protocol fields, and differ between versions. What happens in practice gets
-plain words; everything else keeps OpenSSL's. What comes from the peer is cut short and printable.
+OpenSSL's texts name functions and protocol fields, and differ between versions. Common errors get plain texts; others
+keep OpenSSL's. Text from the peer is shortened and made printable.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _UNTRUSTED = "the client does not trust the server's certificate"
 _OLD = "the client offers only TLS versions older than 1.2"
 _NOT_TLS = "the client does not speak TLS"
 _DAMAGED = "the client sent a damaged TLS record"
-#: Also what OpenSSL 3 makes of plain HTTP.
-_NO_RECORD = "what the client sends is no TLS record"
+#: OpenSSL 3 reports this for plain HTTP, too.
+_NO_RECORD = "the client sends no TLS record"
 
-#: OpenSSL's reason, without the name of the protocol version in front, and ours.
+#: OpenSSL's reason without the protocol version in front -> our text.
 _PLAIN = {
     "http request": "the client speaks plain HTTP to the TLS port",
-    "https proxy request": "the client takes the TLS port for an HTTP proxy",
+    "https proxy request": "the client uses the TLS port as an HTTP proxy",
     "wrong version number": _NOT_TLS,
     "record too small": _NOT_TLS,
     "unexpected message": _NOT_TLS,
@@ -32,8 +32,8 @@ _PLAIN = {
     "version too low": _OLD,
     "inappropriate fallback": _OLD,
     "no shared cipher": "the client and the server have no cipher in common",
-    "no suitable signature algorithm": "the client knows no signature that the server's key can make",
-    "no shared signature algorithms": "the client knows no signature that the server's key can make",
+    "no suitable signature algorithm": "the client supports no signature algorithm of the server's key",
+    "no shared signature algorithms": "the client supports no signature algorithm of the server's key",
     "bad record mac": _DAMAGED,
     "decryption failed or bad record mac": _DAMAGED,
     "bad record type": _DAMAGED,
@@ -45,39 +45,39 @@ _PLAIN = {
     "alert certificate unknown": _UNTRUSTED,
     "alert certificate expired": f"{_UNTRUSTED}: expired, or the client's clock is wrong",
     "alert certificate revoked": f"{_UNTRUSTED}: revoked",
-    "alert unsupported certificate": f"{_UNTRUSTED}: of a kind it cannot use",
+    "alert unsupported certificate": f"{_UNTRUSTED}: unsupported kind of certificate",
     "alert protocol version": "the client refuses the TLS versions that the server offers",
-    "alert handshake failure": "the client refuses what the server offers",
-    "alert user cancelled": "the client has given up",
-    "peer did not return a certificate": "the client shows no certificate",
+    "alert handshake failure": "the client refuses the server's TLS parameters",
+    "alert user cancelled": "the client cancelled the handshake",
+    "peer did not return a certificate": "the client sends no certificate",
 }
-#: What a reason begins with, and what kind of failure it is for those who count.
+#: Beginning of a reason -> kind of failure, a label of metrics.
 _KINDS = {
     _UNTRUSTED: "server_untrusted",
     _OLD: "old_version",
     "the client refuses the TLS versions": "old_version",
     "the client speaks plain HTTP": "plain_http",
-    "the client takes the TLS port": "plain_http",
+    "the client uses the TLS port": "plain_http",
     _NOT_TLS: "not_tls",
     _NO_RECORD: "not_tls",
     _DAMAGED: "damaged",
     "the client and the server have no cipher": "no_common_cipher",
-    "the client knows no signature": "no_common_cipher",
-    "the client refuses what the server offers": "no_common_cipher",
+    "the client supports no signature": "no_common_cipher",
+    "the client refuses the server's TLS parameters": "no_common_cipher",
     "client certificate refused": "client_certificate",
-    "the client shows no certificate": "client_certificate",
-    "the client has given up": "closed",
+    "the client sends no certificate": "client_certificate",
+    "the client cancelled the handshake": "closed",
 }
 _VERSION_PREFIXES = ("sslv3 ", "tlsv1 ", "tlsv13 ", "ssl/tls ")
 _LONGEST = 200
 
-#: What cryptography raises, late, for parts of a certificate that OpenSSL has let pass.
+#: Errors of cryptography for malformed parts of a certificate that OpenSSL accepts.
 UNREADABLE = (ValueError, TypeError, KeyError)
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A client certificate that did not verify: OpenSSL's number for it, and which certificate of the chain it is."""
+    """A failed verification: OpenSSL's error number, and the certificate of the chain."""
 
     code: int
     certificate: crypto.X509
@@ -86,9 +86,9 @@ class Refusal:
 def remember_refusal(
     connection: SSL.Connection, certificate: crypto.X509, code: int, _depth: int, verified: int
 ) -> bool:
-    """The verification callback: keeps what OpenSSL has found, and changes nothing about it.
+    """Record OpenSSL's result without changing it, as verification callback.
 
-    Runs inside OpenSSL, where nothing may be raised: the certificate is looked at later.
+    The callback runs inside OpenSSL and must not raise, so the certificate is parsed later.
     """
     if not verified:
         connection.set_app_data(Refusal(code, certificate))
@@ -96,7 +96,7 @@ def remember_refusal(
 
 
 def explain(error: SSL.Error, connection: SSL.Connection) -> str:
-    """Why a connection has failed."""
+    """Return the reason why a connection failed."""
     refusal = connection.get_app_data()
     if isinstance(refusal, Refusal):
         return f"client certificate refused: {verify_error_text(refusal.code)} ({_subject(refusal.certificate)})"
@@ -104,7 +104,7 @@ def explain(error: SSL.Error, connection: SSL.Connection) -> str:
 
 
 def plain(error: SSL.Error | crypto.Error) -> str:
-    """The first of OpenSSL's reasons that we have words for, else its last one."""
+    """Return our text for the first known reason of OpenSSL, else OpenSSL's last reason."""
     queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
     texts = [reason for _, _, reason in queue if reason]
     for text in texts:
@@ -117,12 +117,12 @@ def plain(error: SSL.Error | crypto.Error) -> str:
 
 
 def failure_kind(reason: str) -> str:
-    """The kind of failure that a reason of `explain` tells of: one of a few words."""
+    """Return the kind of failure for a reason of `explain`: one of a few words."""
     return next((kind for beginning, kind in _KINDS.items() if reason.startswith(beginning)), "other")
 
 
 def subject_text(certificate: x509.Certificate) -> str:
-    """A certificate's subject, printable and not too long, whatever it holds."""
+    """Return a certificate's subject, printable and shortened."""
     try:
         text = certificate.subject.rfc4514_string()
     except UNREADABLE:

@@ -1,20 +1,20 @@
 """TLS over a non-blocking socket, for any core.
 
-pyOpenSSL never waits: each of its calls either succeeds or says that the socket must become readable, or writable,
-first. Either may happen in any state: a read may have to write, a shutdown may have to read. So there is one loop,
-`TLSStream._complete`, through which everything goes: try, wait for what OpenSSL asks for, try again, all under one
-deadline. Waiting is the core's business (`geventcore.tls.waiter.Waiter`).
+pyOpenSSL does not wait on a non-blocking socket. Each call either succeeds or reports that the socket must become
+readable or writable first. Both can happen in any state: a read may have to write, a shutdown may have to read. So all
+operations go through one loop, `TLSStream._complete`: try, wait for the event that OpenSSL needs, try again, all under
+one deadline. The core provides the waiting (`geventcore.tls.waiter.Waiter`).
 
-Three rules keep connections small and from harming each other:
+Three rules keep connections small and independent:
 
-* OpenSSL's error queue belongs to the OS thread, which greenlets share. It is emptied before each call, and between a
-  call and the look at its result no other greenlet can run.
-* OpenSSL knows the socket by its descriptor, whose number is used again after a close. A stream that was closed while
-  somebody waited on it touches nothing any more.
-* What belongs to an attempt, like the buffer of a read, does not survive into the wait.
+* OpenSSL's error queue belongs to the OS thread, which greenlets share. It is cleared before each call, and no other
+  greenlet can run between a call and the check of its result.
+* OpenSSL refers to the socket by its descriptor, whose number is reused after a close. A stream that was closed during
+  a wait does not use the descriptor again.
+* The data of an attempt, such as the buffer of a read, is freed before a wait.
 
-Clients end connections in every way there is, so close_notify, a bare close and a reset are all just the end of the
-stream. Whoever reads knows by the length of the request whether something is missing.
+Clients end connections in different ways. close_notify, a plain close and a reset all mean the end of the stream. The
+reader knows by the request's length whether data is missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from enum import Enum
-from time import monotonic
 from typing import TypeVar
 
 from cryptography import x509
@@ -33,6 +32,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
+from geventcore.deadline_clock import now
 from geventcore.errors import TLSError
 from geventcore.tls.context import ServerContext
 from geventcore.tls.identity import PeerIdentity
@@ -44,18 +44,18 @@ Buffer = bytes | bytearray | memoryview
 
 #: The longest record of TLS. OpenSSL returns at most one record per read.
 RECORD_SIZE = 16384
-#: The most that is given to OpenSSL at once: it encrypts and sends in one go, while nobody else can do anything.
+#: The most bytes in one call of OpenSSL, which encrypts and sends without letting other greenlets run.
 WRITE_SIZE = 256 * 1024
-#: How long a closing connection waits for a peer that is still sending (nginx, lingering_timeout: 5 s).
+#: Timeout in seconds for a peer that still sends while the connection closes (nginx, lingering_timeout: 5 s).
 LINGER_SECONDS = 2.0
-#: The first byte of Linux's struct tcp_info, its state, while both sides are open.
+#: The first byte of Linux's struct tcp_info, the state, while both sides are open.
 _TCP_ESTABLISHED = 1
 
 _Result = TypeVar("_Result")
 
 
 class _State(Enum):
-    """What can still be done."""
+    """The state of a stream."""
 
     NEW = "the handshake"
     OPEN = "everything"
@@ -64,60 +64,61 @@ class _State(Enum):
 
 
 class _PeerGoneError(ConnectionError):
-    """The peer, or the network, has ended the connection."""
+    """The peer or the network has ended the connection."""
 
 
 class TLSStream:
-    """The server's end of one TLS connection, for one thread or greenlet at a time.
+    """The server side of one TLS connection, for one thread or greenlet at a time.
 
-    Every deadline is a moment of `time.monotonic` for the whole operation. `handshake`, `receive` and `send_all` raise
+    Every deadline is a time of `geventcore.deadline_clock.now` for the whole operation. `handshake`, `receive` and
+    `send_all` raise
 
     * TimeoutError if the deadline passes;
-    * ConnectionError if the connection is gone or was closed here;
-    * TLSError, with a short reason, if the peer breaks the rules of TLS or is refused.
+    * ConnectionError if the connection is lost or was closed here;
+    * TLSError, with a short reason, if the peer violates TLS or is refused.
 
-    After that only `shutdown` and `close` are of use, except that `receive` may be tried again after a timeout.
+    After an error call only `shutdown` and `close`; after a timeout `receive` may be repeated.
     """
 
     def __init__(self, context: ServerContext, sock: socket.socket, waiter: Waiter) -> None:
         sock.setblocking(False)
         with suppress(OSError):
-            # Session tickets and a short answer are two small writes: Nagle's algorithm would hold the second one back.
+            # Session tickets and a short response are two small writes: Nagle's algorithm would delay the second one.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
         self._waiter = waiter
         self._connection: SSL.Connection | None = context.connection(sock)
         self._state = _State.NEW
-        self._take_turn: Callable[[], None] | None = None
+        self._before_step: Callable[[], None] | None = None
         self._peer_identity: PeerIdentity | None = None
         self._bytes_sent = 0
 
-    def handshake(self, deadline: float, take_turn: Callable[[], None] | None = None) -> None:
-        """Agree on keys with the peer and learn who it is.
+    def handshake(self, deadline: float, before_step: Callable[[], None] | None = None) -> None:
+        """Perform the handshake, which authenticates the peer by its certificate, if any.
 
-        `take_turn` is called before each step, which computes much, and may wait until others are done.
+        `before_step` is called before each expensive step, and may wait for other handshakes.
         """
-        self._take_turn = take_turn
+        self._before_step = before_step
         try:
             self._complete(SSL.Connection.do_handshake, deadline)
         except TimeoutError:
             self._state = _State.ENDED
             raise
         finally:
-            self._take_turn = None
+            self._before_step = None
         self._state = _State.OPEN
         if self._connection is not None:
             self._peer_identity = identify(self._connection)
 
     def receive(self, max_bytes: int, deadline: float) -> bytes:
-        """What the peer has sent, at most `max_bytes` and at most one record; nothing if it has ended the stream."""
+        """Receive at most `max_bytes` and at most one record; return ``b""`` at the end of the stream."""
         try:
             return self._complete(SSL.Connection.recv, deadline, min(max_bytes, RECORD_SIZE))
         except _PeerGoneError:
             return b""
 
     def send_all(self, data: Buffer | Sequence[Buffer], deadline: float) -> None:
-        """Send one buffer, or several in a row, which saves joining a head with a long body."""
+        """Send one or several buffers. Passing head and body separately saves a copy of the body."""
         try:
             for chunk in _chunks(data):
                 rest = memoryview(chunk)
@@ -126,22 +127,22 @@ class TLSStream:
                     self._bytes_sent += sent
                     rest = rest[sent:]
         except TimeoutError:
-            # Half a record is on its way: nothing intelligible can follow it.
+            # A record was sent partially, so no valid data can follow.
             self._state = _State.ENDED
             raise
 
     def shutdown(self, deadline: float, *, peer_is_sending: bool = False) -> None:
-        """Say goodbye so that the peer can read all that was sent to it: before `close`, also after an error.
+        """End the stream so that the peer can read all sent data. Call it before `close`, also after an error.
 
-        A socket that is closed while something unread lies in it resets the connection, and the reset may overtake the
-        answer. So unread bytes are thrown away, for a short while, until the peer ends its side. `peer_is_sending` says
-        that more must be on its way even if nothing is there yet, as when a request is answered by its head alone.
+        Closing a socket with unread data resets the connection, and the peer may lose the response. So this reads and
+        discards data for a short time, until the peer ends its side. `peer_is_sending` means that more data is on its
+        way, as when a request is answered by its head alone.
 
-        Never raises anything about the connection: it is over anyway.
+        Never raises errors of the connection.
         """
         if self._state is _State.OPEN:
             with suppress(OSError, TLSError):
-                # Only sends close_notify; few clients answer it, and nobody needs the answer.
+                # Only send close_notify. Few clients answer it, and the answer is not needed.
                 self._complete(SSL.Connection.shutdown, deadline)
             self._state = _State.ENDED
         if self._state is _State.CLOSED:
@@ -149,18 +150,18 @@ class TLSStream:
         try:
             if peer_is_sending or self._sock.recv(1):
                 self._sock.shutdown(socket.SHUT_WR)
-                self._discard_input(min(deadline, monotonic() + LINGER_SECONDS))
+                self._discard_input(min(deadline, now() + LINGER_SECONDS))
         except OSError:
-            # BlockingIOError, the usual case, says that nothing lies there.
+            # BlockingIOError, the usual case, means that there is no unread data.
             return
 
     def abort(self) -> None:
-        """End the connection at once; whoever waits on it sees the end. May be called by any thread."""
+        """End the connection at once, also for a thread that waits on it. May be called from any thread."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Free the socket and all memory, without another word to the peer. May be repeated; never raises."""
+        """Free the socket and all memory without notifying the peer. May be repeated; never raises."""
         self._state = _State.CLOSED
         self._connection = None
         try:
@@ -170,17 +171,17 @@ class TLSStream:
 
     @property
     def peer_identity(self) -> PeerIdentity | None:
-        """Who the peer is by its verified certificate; None if it has shown none."""
+        """The identity in the peer's verified certificate; None without a certificate."""
         return self._peer_identity
 
     @property
     def bytes_sent(self) -> int:
-        """How many bytes `send_all` has handed to the kernel."""
+        """The number of bytes that `send_all` has passed to the kernel."""
         return self._bytes_sent
 
     @property
     def peer_has_left(self) -> bool:
-        """Whether the peer has closed its side, or the connection is broken; nothing is read for it."""
+        """True if the peer has closed its side or the connection is broken. Reads nothing."""
         try:
             return self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _TCP_ESTABLISHED
         except OSError:
@@ -188,12 +189,12 @@ class TLSStream:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the peer has begun to speak TLS; False after `close`."""
+        """True if the peer has started TLS; False after `close`."""
         return self._connection is not None and self._connection.client_random() is not None
 
     @property
     def protocol(self) -> str | None:
-        """The version of TLS, like ``TLSv1.3``; None without a connection."""
+        """The version of TLS, such as ``TLSv1.3``; None without a connection."""
         return self._connection.get_protocol_version_name() if self._connection else None
 
     @property
@@ -203,17 +204,17 @@ class TLSStream:
 
     @property
     def pending(self) -> int:
-        """How many bytes `receive` can return without touching the socket."""
+        """The number of bytes that `receive` can return without reading from the socket."""
         return self._connection.pending() if self._connection else 0
 
     def _complete(self, attempt: Callable[..., _Result], deadline: float, *arguments: object) -> _Result:
         """Repeat one call of pyOpenSSL until it has an outcome, waiting for the socket in between."""
         while True:
-            if self._take_turn is not None:
-                # Whoever waits for others here is not slow itself.
-                arrived = monotonic()
-                self._take_turn()
-                deadline += monotonic() - arrived
+            if self._before_step is not None:
+                # Do not count the time of waiting for other handshakes.
+                arrived = now()
+                self._before_step()
+                deadline += now() - arrived
             connection = self._connection
             if connection is None or self._state is _State.ENDED:
                 raise ConnectionAbortedError("the connection was ended here")
@@ -232,8 +233,8 @@ class TLSStream:
             except SSL.Error as error:
                 self._state = _State.ENDED
                 raise TLSError(explain(error, connection)) from error
-            # A peer that keeps the socket readable without ever getting anywhere is subject to the deadline, too.
-            if monotonic() >= deadline:
+            # The deadline also applies to a peer that keeps the socket readable without progress.
+            if now() >= deadline:
                 raise TimeoutError("the deadline has passed")
             try:
                 wait(self._sock, deadline)
@@ -245,16 +246,16 @@ class TLSStream:
                 raise
 
     def _discard_input(self, deadline: float) -> None:
-        """Throw away what the peer sends until it ends its side. Raises OSError, TimeoutError included, to stop."""
-        while monotonic() < deadline:
-            # Also when something is there already: it lets others run between two reads.
+        """Discard data until the peer ends its side. Raises OSError, including TimeoutError, to stop."""
+        while now() < deadline:
+            # Wait also if data is there already, to let other greenlets run between two reads.
             self._waiter.wait_readable(self._sock, deadline)
             if not self._sock.recv(65536):
                 return
 
 
 def _chunks(data: Buffer | Sequence[Buffer]) -> Iterator[Buffer]:
-    """Buffers to send one by one: short ones are joined to full records, long ones are not copied."""
+    """Yield the buffers to send: short ones are joined to full records, long ones are not copied."""
     buffers = [data] if isinstance(data, Buffer) else data
     short = bytearray()
     for buffer in buffers:
@@ -276,10 +277,9 @@ def _chunks(data: Buffer | Sequence[Buffer]) -> Iterator[Buffer]:
 
 
 def identify(connection: SSL.Connection) -> PeerIdentity | None:
-    """The identity in the peer's certificate, if there is one and it was verified.
+    """Return the identity in the peer's certificate, if it was verified.
 
-    A resumed session has no chain, only the certificate that was verified when the session began. It may have expired
-    since then.
+    A resumed session has no chain, but only the certificate that was verified at its start and may have expired since.
     """
     try:
         chain = connection.get_verified_chain(as_cryptography=True)
@@ -294,7 +294,7 @@ def identify(connection: SSL.Connection) -> PeerIdentity | None:
 
 
 def _common_name(certificate: x509.Certificate) -> str | None:
-    """The last common name, or None if there is none or it is not plain text."""
+    """Return the last common name, or None if there is none or it is not plain text."""
     try:
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     except UNREADABLE:

@@ -1,14 +1,12 @@
-"""Which keys session tickets are encrypted with.
+"""The keys of session tickets.
 
-OpenSSL makes ticket keys of its own for every context and never changes them. The binding that pyOpenSSL uses offers
-no way to set them. What it does offer is to begin a connection with one context and to give it the certificates of
-another one before the handshake: tickets then go by the context that it began with. So the keys are a row of contexts
-that serve for nothing else. They are made before processes are forked, which thereby share them, and they stay when
-certificates are read again.
+OpenSSL makes ticket keys for every context and never changes them. The binding that pyOpenSSL uses cannot set them. But
+a connection may start with one context and switch to the certificates of another one before the handshake. It then uses
+the ticket keys of the first context. So each key is a context that serves no other purpose. The contexts are made
+before workers are forked, so all workers share them, and a reload of certificates does not change them.
 
-A key is used for a day. Then the next one in the row is, in all processes at the same moment, and the one before is
-forgotten: what it encrypted cannot be read again by anybody, which is what makes TLS 1.2 forward secret. A client with
-a ticket of yesterday makes a full handshake.
+A key is used for a day. Then all processes switch to the next key at the same time and drop the old one. Nobody can
+decrypt its tickets afterwards, which makes TLS 1.2 forward secret. A client with an old ticket makes a full handshake.
 """
 
 from __future__ import annotations
@@ -18,28 +16,27 @@ from time import monotonic
 
 from OpenSSL import SSL
 
-#: How long a key is used: nginx and Apache advise a day or less.
+#: Lifetime of a key in seconds: nginx and Apache advise a day or less.
 KEY_SECONDS = 86400.0
-#: How many keys are made in advance, 18 KB each. A server that runs for longer makes further ones, which each process
-#: then has for itself.
+#: The number of keys made in advance, 18 KB each. After that, each process makes its own keys.
 KEYS = 31
 
 
 class TicketKeys:
-    """The keys of one server, for its whole life."""
+    """The ticket keys of one server."""
 
     def __init__(
         self, make_context: Callable[[], SSL.Context], *, seconds: float = KEY_SECONDS, count: int = KEYS
     ) -> None:
-        """`make_context` makes contexts without certificates, but with all other settings of a connection."""
+        """Set up; `make_context` returns contexts without certificates, but with all other settings."""
         self._make_context = make_context
         self._seconds = seconds
         self._next_change = monotonic() + seconds
         self._contexts = [make_context() for _ in range(count)]
 
     def current(self) -> SSL.Context:
-        """The context that a new connection is to begin with."""
-        # Two threads at once could drop one key too many, which costs nobody more than a full handshake.
+        """Return the context that a new connection starts with."""
+        # Two concurrent threads may drop one key too many, which costs only full handshakes.
         while monotonic() >= self._next_change:
             self._next_change += self._seconds
             del self._contexts[0]

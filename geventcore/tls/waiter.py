@@ -1,19 +1,23 @@
-"""How a TLS stream waits: the only thing that differs from core to core."""
+"""The waiting of TLS streams, which is the only difference between cores."""
 
 from __future__ import annotations
 
 import math
 import select
 import socket
-from time import monotonic
 from typing import Protocol
+
+from geventcore.deadline_clock import now
 
 
 class Waiter(Protocol):
     """Waits for a socket on behalf of one thread or greenlet.
 
-    `deadline` is a moment of `time.monotonic`. Both return when the operation is worth trying again, which includes
-    that the connection has died, and raise TimeoutError when the deadline passes first.
+    `deadline` is a time of `geventcore.deadline_clock.now`. Both methods return when the operation should be tried
+    again, also after the connection was lost.
+
+    Raises:
+        TimeoutError: the deadline passed first.
     """
 
     def wait_readable(self, sock: socket.socket, deadline: float) -> None:
@@ -24,7 +28,7 @@ class Waiter(Protocol):
 
 
 class SelectWaiter:
-    """Blocks the calling thread. Without state: one serves any number of threads."""
+    """Blocks the calling thread. It has no state, so any number of threads can share it."""
 
     def wait_readable(self, sock: socket.socket, deadline: float) -> None:
         """Wait until there is something to read."""
@@ -39,6 +43,8 @@ def _poll(sock: socket.socket, event: int, deadline: float) -> None:
     # poll, because select fails for descriptors above 1023.
     poller = select.poll()
     poller.register(sock, event)
-    # Rounded up: waking a fraction of a millisecond early would only mean to poll again.
-    if not poller.poll(max(0, math.ceil((deadline - monotonic()) * 1000))):
-        raise TimeoutError("the deadline has passed")
+    # Round up: waking up a fraction of a millisecond early would only cause another poll.
+    while not poller.poll(max(0, math.ceil((deadline - now()) * 1000))):
+        # There is time left if the clock has stood still.
+        if now() >= deadline:
+            raise TimeoutError("the deadline has passed")

@@ -1,7 +1,7 @@
-"""The wire formats: HTTP/1, XML-RPC and basic authentication as bytes in, values out, and back.
+"""Wire formats: parsers and writers for HTTP/1, XML-RPC and basic authentication.
 
-Nothing here opens, reads or waits for anything. A server raises `geventcore.errors.RequestError` about what a peer
-sends; the client side, which has no status to answer with, raises `ResponseError`.
+The package does no I/O. The server side raises `geventcore.errors.RequestError` for bad input, with an HTTP status. The
+client side raises `ResponseError`.
 """
 
 from __future__ import annotations
@@ -10,4 +10,4 @@ from geventcore.errors import GeventcoreError
 
 
 class ResponseError(GeventcoreError):
-    """A server's answer that HTTP or XML-RPC does not allow, or that is larger than the limits."""
+    """A server's response that violates HTTP or XML-RPC, or exceeds the limits."""

@@ -1,8 +1,7 @@
 """Basic authentication: user and password in an ``Authorization`` header.
 
-Sites have long-lived clients, so the rules are as lenient as those clients need: the scheme word is not looked at, and
-a text without a colon is a user without a password. The text is split at its first colon, so a password may contain
-colons and a user may not.
+The rules are as lenient as old clients need: the scheme word is ignored, and a text without a colon is a user without a
+password. The text is split at its first colon, so a password may contain colons and a user may not.
 """
 
 from __future__ import annotations
@@ -16,16 +15,18 @@ from geventcore.errors import RequestError
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who the caller says it is. The password is not part of the `repr`, which ends in logs."""
+    """User and password of a caller. The `repr` omits the password, because it may appear in logs."""
 
     user: str
     password: str = field(repr=False)
 
 
 def parse_authorization(header: str | None) -> Credentials:
-    """The credentials in the value of an ``Authorization`` header; `RequestError` with status 401 if there are none.
+    """Parse the value of an ``Authorization`` header.
 
-    The error's text never contains the header: it goes to logs.
+    Raises:
+        RequestError: there are no credentials; the status is 401. The text never contains the header, because it is
+            logged.
     """
     if header is None:
         raise RequestError("there is no Authorization header", 401)
@@ -35,7 +36,7 @@ def parse_authorization(header: str | None) -> Credentials:
     try:
         text = base64.b64decode(words[1], validate=True).decode("utf-8")
     except UnicodeDecodeError:
-        # The original error holds the credentials, so it is not chained.
+        # The original error contains the credentials, so do not chain it.
         raise RequestError("the credentials of the Authorization header are not UTF-8", 401) from None
     except (binascii.Error, ValueError):
         raise RequestError("the credentials of the Authorization header are not base64", 401) from None
@@ -44,7 +45,11 @@ def parse_authorization(header: str | None) -> Credentials:
 
 
 def format_authorization(user: str, password: str) -> str:
-    """The value of an ``Authorization`` header; `ValueError` if the user contains a colon."""
+    """Write the value of an ``Authorization`` header.
+
+    Raises:
+        ValueError: the user contains a colon.
+    """
     if ":" in user:
         raise ValueError("a user name in basic authentication cannot contain a colon")
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")

@@ -1,9 +1,10 @@
-"""The header by which a TCP balancer tells who has connected to it: the PROXY protocol, versions 1 and 2, without I/O.
+"""The PROXY protocol, versions 1 and 2: the header in which a TCP balancer passes the client's address. No I/O.
 
-The header comes before everything else, once. What follows belongs to somebody else, who may want to read it from the
-socket, so `ProxyHeaderParser.receive_data` says how many bytes of what it saw were the header's.
+The header comes once, before all other data. Another reader may read the following data from the socket, so
+`ProxyHeaderParser.receive_data` returns the number of bytes that belong to the header.
 
-Strict, because what the header says decides who may call: an address that has to be guessed is refused.
+The parser is strict, because access depends on the address: an ambiguous header is refused, and so is one whose
+additional data (TLVs) are cut off or whose checksum (PP2_TYPE_CRC32C) is wrong.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from geventcore.errors import RequestError
+from geventcore.wire.crc32c import crc32c
 
-#: Version 2 begins with what no line of text does.
+#: The signature of version 2, which no line of text begins with.
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
-#: The longest line of version 1, its end included.
+#: The longest line of version 1, including its end.
 LINE_BYTES = 107
-#: The longest header of version 2 that is taken. Addresses need 232 bytes, and balancers may add what they know of TLS,
-#: a certificate's name for example.
+#: The longest accepted header of version 2. Addresses need 232 bytes, and balancers may add data about TLS, such as the
+#: name in a certificate.
 HEADER_BYTES = 4096
 
 _LINE_START = b"PROXY "
@@ -28,26 +30,28 @@ _FIXED = struct.Struct("!BBH")
 _FIXED_BYTES = len(SIGNATURE) + _FIXED.size
 _LOCAL, _PROXY = 0x20, 0x21
 _STREAM = 1
+_TLV = struct.Struct("!BH")
+_CHECKSUM_TYPE = 3
 _PORT = re.compile(rb"0|[1-9][0-9]{0,4}")
 
 
 @dataclass(frozen=True)
 class ProxyHeader:
-    """What a header says.
+    """A parsed header.
 
     Attributes:
-        source: address and port of whoever has connected to the balancer; None if the balancer has connected on its own
-            account, as for a health check, or does not tell.
+        source: address and port of the balancer's client; None if the balancer connects for itself, as for a health
+            check, or does not pass an address.
     """
 
     source: tuple[str, int] | None
 
 
 class ProxyHeaderParser:
-    """Reads the header of one connection.
+    """Parses the header of one connection.
 
     Attributes:
-        header: what it says, once it is complete.
+        header: the header, when it is complete.
     """
 
     __slots__ = ("_received", "header")
@@ -57,10 +61,12 @@ class ProxyHeaderParser:
         self.header: ProxyHeader | None = None
 
     def receive_data(self, data: bytes) -> int:
-        """Take what has arrived; how many bytes of it belong to the header. All others follow the header.
+        """Add received data and return the number of bytes that belong to the header.
 
-        ``b""`` says that the balancer has closed, which it may do before the header, but not in it. `RequestError` if
-        this is no header, or one that cannot be accepted; the connection is of no more use then.
+        ``b""`` means that the balancer has closed the connection, which it may do before the header, but not in it.
+
+        Raises:
+            RequestError: the data is not an acceptable header. Close the connection then.
         """
         if not data:
             if self._received:
@@ -77,7 +83,7 @@ class ProxyHeaderParser:
 
     @staticmethod
     def _find_end(seen: bytes) -> int | None:
-        """Where the header ends; None if that has not arrived."""
+        """Return the end of the header; None if it has not arrived."""
         if seen.startswith(_LINE_START):
             end = seen.find(b"\r\n", 0, LINE_BYTES)
             if end < 0 and len(seen) >= LINE_BYTES:
@@ -121,21 +127,40 @@ def _parse_binary(raw: bytes) -> ProxyHeader:
     addresses = raw[_FIXED_BYTES:]
     kind, transport = family >> 4, family & 15
     if kind > 3 or transport > 2:
-        raise RequestError(f"the PROXY header is about an unknown kind of connection: {family:#04x}")
+        raise RequestError(f"the PROXY header has an unknown kind of connection: {family:#04x}")
     if kind not in (1, 2):
-        # UNSPEC, or a local socket of the balancer's machine: an address of neither says anything here.
+        # The addresses of UNSPEC and of local sockets on the balancer's machine are of no use.
         return ProxyHeader(None)
     if transport != _STREAM:
-        raise RequestError(f"the PROXY header is not about a TCP connection: {family:#04x}")
+        raise RequestError(f"the PROXY header is not for a TCP connection: {family:#04x}")
     layout = struct.Struct("!4s4sHH" if kind == 1 else "!16s16sHH")
     if len(addresses) < layout.size:
         raise RequestError(f"the PROXY header is too short: {len(addresses)} bytes of addresses")
+    _check_additional_data(raw, _FIXED_BYTES + layout.size)
     source, _, port, _ = layout.unpack_from(addresses)
     return ProxyHeader(_endpoint(ip_address(source), port))
 
 
+def _check_additional_data(raw: bytes, start: int) -> None:
+    """Check the TLVs after the addresses: each is complete, and a checksum is that of the header with zeros for it."""
+    while start < len(raw):
+        if start + _TLV.size > len(raw):
+            raise RequestError("the additional data of the PROXY header is cut off")
+        kind, length = _TLV.unpack_from(raw, start)
+        start += _TLV.size
+        end = start + length
+        if end > len(raw):
+            raise RequestError("the additional data of the PROXY header is cut off")
+        if kind == _CHECKSUM_TYPE:
+            if length != 4:
+                raise RequestError(f"the checksum of the PROXY header has {length} bytes instead of 4")
+            if crc32c(raw[:start] + bytes(4) + raw[end:]) != int.from_bytes(raw[start:end], "big"):
+                raise RequestError("the checksum of the PROXY header is wrong")
+        start = end
+
+
 def _endpoint(address: IPv4Address | IPv6Address, port: int) -> tuple[str, int]:
-    """As the system tells it of a connection of its own: an IPv4 address is never dressed up as IPv6."""
+    """Normalise an address: IPv4-mapped IPv6 becomes IPv4."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         raise RequestError(f"the PROXY line has an address with a zone: {address}")

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.contract_repository import HOSTS
-from tests.support.live_server import LiveSite, wait_until
-from tests.support.wire_client import CONNECTION_ERRORS, Client
+from geventcore.testing.contract_repository import HOSTS
+from geventcore.testing.live_site import LiveSite, wait_until
+from geventcore.testing.wire_client import CONNECTION_ERRORS, Client
 
 CLIENTS = 16
 #: Acknowledgements before the server is killed.

@@ -13,12 +13,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.contract_repository import HOSTS
-from tests.support.live_server import LiveServer, LiveSite, wait_until
-from tests.support.wire_client import Client
+from geventcore.testing.contract_repository import HOSTS
+from geventcore.testing.live_site import LiveServer, LiveSite, wait_until
+from geventcore.testing.wire_client import Client
 
-#: Processes that build configurations, where a core has such.
+#: Processes that serve, where a core has several by this option.
 CHILDREN = 2
+#: Calls after which every process has answered at least one.
+CALLS = 16
 READERS = 4
 GENERATIONS = 40
 ENTRIES = 30
@@ -64,12 +66,12 @@ def names_in(configuration: str) -> list[str]:
 
 def has(client: Client, name: str) -> bool:
     """Whether the entry is in the configuration, whichever of the server's processes builds it."""
-    return all(name in names_in(client.call("GetConfig")) for _ in range(2 * CHILDREN))
+    return all(name in names_in(client.call("GetConfig")) for _ in range(CALLS))
 
 
 def lacks(client: Client, name: str) -> bool:
     """Whether the entry is in no configuration, whichever of the server's processes builds it."""
-    return not any(name in names_in(client.call("GetConfig")) for _ in range(2 * CHILDREN))
+    return not any(name in names_in(client.call("GetConfig")) for _ in range(CALLS))
 
 
 @pytest.mark.parametrize("write", [in_place, by_renaming])
@@ -106,8 +108,7 @@ def test_a_file_that_is_deleted_and_comes_back(repository: Path, client: Client)
 
     def is_bound() -> set[bool]:
         entries = [
-            ElementTree.fromstring(client.call("GetConfig")).find(".//Path[@name='/etc/motd']")
-            for _ in range(2 * CHILDREN)
+            ElementTree.fromstring(client.call("GetConfig")).find(".//Path[@name='/etc/motd']") for _ in range(CALLS)
         ]
         return {entry is not None and entry.get("failure") is None for entry in entries}
 
@@ -127,7 +128,7 @@ def test_a_new_directory(repository: Path, client: Client) -> None:
     (directory / "file").write_text("deep")
 
     def content() -> set[str | None]:
-        texts = [ElementTree.fromstring(client.call("GetConfig")) for _ in range(2 * CHILDREN)]
+        texts = [ElementTree.fromstring(client.call("GetConfig")) for _ in range(CALLS)]
         return {text.findtext(".//Path[@name='/new/deep/file']") for text in texts}
 
     wait_until(lambda: content() == {"deep"}, "the new file")

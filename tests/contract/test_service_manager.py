@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.live_server import PATIENCE_SECONDS, LiveSite
+from geventcore.testing.live_site import PATIENCE_SECONDS, LiveSite
 
 
 class Manager:
@@ -71,7 +71,19 @@ def test_checking_a_configuration(new_site: Callable[..., LiveSite]) -> None:
     site = new_site()
     done = check(site)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("The configuration is usable: ")
+    assert done.stdout.startswith("The configuration is valid: ")
+
+
+def test_checking_counts_files_that_cannot_be_used(new_site: Callable[..., LiveSite]) -> None:
+    site = new_site()
+    directory = site.repository / "Cfg/etc/checked"
+    directory.mkdir(parents=True)
+    (directory / "checked").write_text("x")
+    (directory / ":info").write_text("owner: app\nmod: 0600\n")
+    done = check(site)
+    assert done.returncode == 1
+    assert "1 file of the repository cannot be used" in done.stdout
+    assert ":info: line 2: 'mod: 0600'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.sites import PLUGINS
-from tests.support.contract_repository import HOSTS
-from tests.support.live_server import (
+from geventcore.testing.contract_repository import HOSTS
+from geventcore.testing.live_site import (
     PATIENCE_SECONDS,
     LiveServer,
     LiveSite,
@@ -23,8 +22,9 @@ from tests.support.live_server import (
     state_of,
     wait_until,
 )
-from tests.support.neighbours import Neighbours, assert_unharmed
-from tests.support.wire_client import Client
+from geventcore.testing.neighbours import Neighbours, assert_unharmed
+from geventcore.testing.site_files import PLUGINS
+from geventcore.testing.wire_client import Client
 
 WORKERS = 3
 #: A client that is in the list: what a new one does has to be told to workers that a test has stopped.
@@ -159,7 +159,7 @@ def test_no_run_fails_while_workers_are_killed(server: LiveServer) -> None:
             replace(server, workers_of(server)[0])
     # A call that was under way is made again, as the client does; no run may fail.
     assert neighbours.runs
-    assert [run.reason for run in neighbours.runs if not run.ok] == []
+    assert [run.reason for run in neighbours.runs if run.reason] == []
     assert len(workers_of(server)) == WORKERS
 
 
@@ -193,7 +193,7 @@ def test_a_worker_that_is_stuck_is_replaced(tmp_path: Path) -> None:
         os.kill(victim, signal.SIGSTOP)
         server.wait_for_log("serves")
         assert victim not in workers_of(server)
-        assert re.search(r"Worker 1 .* has not said anything for", server.log_text())
+        assert re.search(r"Worker 1 .* has not responded for", server.log_text())
         assert "/etc/motd" in server.site.client(KNOWN).call("GetConfig")
 
 

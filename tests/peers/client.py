@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
+from geventcore.testing.site_files import ClientSite
 from tests.peers.environment import Environment, clean_environ, python2_environment, python3_environment
-from tests.peers.sites import ClientSite
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from geventcore.storage.database import Database
 from geventcore.storage.probes import get_probes
 from geventcore.storage.report_model import EntryKind
 from geventcore.storage.report_queries import last_interaction, reports_of
-from tests.peers.certificates import CertificateFiles
+from geventcore.testing.certificates import CertificateFiles
+from geventcore.testing.live_site import wait_until
+from geventcore.testing.site_files import PLUGINS, ClientSite, ServerSite
 from tests.peers.client import ClientPeer
 from tests.peers.environment import python2_environment
 from tests.peers.server import ServerPeer
-from tests.peers.sites import PLUGINS, ClientSite, ServerSite
-from tests.repositories import sample
-from tests.support.live_server import wait_until
+from tests.support import sample_repository as sample
 
 PASSWORD = "sample-password"
 
@@ -73,7 +73,7 @@ def test_what_the_real_server_stored_is_taken_over(tmp_path: Path, capsys: pytes
     assert main(["db", "import", "-C", str(configuration), str(file)]) == 0
     output = capsys.readouterr()
     assert output.err == ""
-    assert "reports: 2 taken over\n" in output.out
+    assert "reports: 2 imported\n" in output.out
 
     database = Database.open(DatabaseConfig("sqlite3", str(tmp_path / "new/etc/bcfg2.sqlite")))
     try:

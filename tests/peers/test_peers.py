@@ -11,12 +11,12 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.peers.certificates import Certificate, CertificateFiles
+from geventcore.testing.certificates import Certificate, CertificateFiles
+from geventcore.testing.site_files import ClientSite, Sections, ServerSite
 from tests.peers.client import ClientPeer
 from tests.peers.environment import Environment, python2_environment, python3_environment
 from tests.peers.server import NEWEST_PYTHON_FOR_SERVER, GeventcoreServer, ServerPeer, ServerProcess
-from tests.peers.sites import ClientSite, Sections, ServerSite
-from tests.repositories import sample
+from tests.support import sample_repository as sample
 
 PASSWORD = "sample-password"
 EVERYTHING_CORRECT = "All entries correct."

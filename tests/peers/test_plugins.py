@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.certificates import CertificateFiles
+from geventcore.testing.certificates import CertificateFiles
+from geventcore.testing.site_files import ClientSite, ServerSite
 from tests.peers.client import ClientPeer
 from tests.peers.environment import python2_environment, python3_environment
 from tests.peers.server import GeventcoreServer, ServerProcess
-from tests.peers.sites import ClientSite, ServerSite
 from tests.support.plugin_context import write_files
 
 pytest.importorskip("ldap3", reason="ldap3 is not installed on this machine")

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from geventcore.cli.main import main
-from tests.peers.certificates import CertificateFiles
+from geventcore.testing.certificates import CertificateFiles
+from geventcore.testing.site_files import PLUGINS, ClientSite, ServerSite
 from tests.peers.client import available_clients
 from tests.peers.server import GeventcoreServer
-from tests.peers.sites import PLUGINS, ClientSite, ServerSite
-from tests.repositories.sample import write_sample
+from tests.support.sample_repository import write_sample
 
 HOST = "client.example.net"
 
@@ -110,7 +110,7 @@ def test_one_host(site: Commands) -> None:
     assert (shown["name"], shown["state"], shown["profile"]) == (HOST, "clean", "basic")
     assert {"start", "finished"} <= shown["stamps"].keys()
     assert site.reports("total", HOST).split()[-5:] == ["11", "11", "0", "0", "0"]
-    assert "nobody has not reported" in site.reports("show", "nobody", status=1)
+    assert "no matching report of nobody" in site.reports("show", "nobody", status=1)
 
 
 def test_out_of_service_and_back(site: Commands) -> None:
@@ -121,10 +121,10 @@ def test_out_of_service_and_back(site: Commands) -> None:
 
 
 def test_purging_the_last_run_shows_the_one_before(site: Commands) -> None:
-    assert "that would remove all reports" in site.reports("purge", status=2)
-    assert "that would remove all reports" in site.reports("purge", "--days", "0", status=2)
-    assert site.reports("purge", "--days", "1").startswith("0 reports removed")
-    assert site.reports("purge", "--state", "clean", "--client", HOST).startswith("2 reports removed")
+    assert "refusing to remove all reports" in site.reports("purge", status=2)
+    assert "refusing to remove all reports" in site.reports("purge", "--days", "0", status=2)
+    assert site.reports("purge", "--days", "1").startswith("removed 0 reports")
+    assert site.reports("purge", "--state", "clean", "--client", HOST).startswith("removed 2 reports")
     motd = f"Path:{site.root}/etc/motd"
     shown = site.reports("show", "--bad", "--diff", HOST)
     assert f"  {motd}\n      it was missing\n      | + Welcome to {HOST}" in shown
@@ -136,4 +136,4 @@ def test_purging_the_last_run_shows_the_one_before(site: Commands) -> None:
     assert len(counts) == 9
     assert all((count["hosts"], count["kind"]) == (1, "bad") for count in counts)
     assert json.loads(site.reports("entries", "--extra", "--format", "json")) == []
-    assert "no entry; expected Type:name" in site.reports("entry", "motd", status=2)
+    assert "expected Type:name" in site.reports("entry", "motd", status=2)

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from geventcore import crypt
-from tests.peers.certificates import CertificateFiles
+from geventcore.testing.certificates import CertificateFiles
+from geventcore.testing.site_files import ClientSite, ServerSite
 from tests.peers.client import ClientPeer
 from tests.peers.environment import python2_environment, python3_environment
 from tests.peers.server import GeventcoreServer
-from tests.peers.sites import ClientSite, ServerSite
-from tests.repositories.sample import CLIENT
 from tests.support.key_pairs import ssh_keygen_public
 from tests.support.plugin_context import write_files
+from tests.support.sample_repository import CLIENT
 
 PASSWORD = "sample-password"
 PASSPHRASE = "open sesame"
@@ -85,7 +85,7 @@ def test_secrets_keys_and_known_hosts_are_installed(tmp_path: Path, python: str)
     lines = files["known_hosts"].splitlines()
     key = files["host_key.pub"].strip()
     assert lines[0] == "git.example.net ssh-ed25519 AAAA"
-    assert lines[1].startswith("127.0.0.1,client,client.example.net")
+    assert lines[1].startswith("client,client.example.net ")
     assert lines[1].endswith(key)
     assert lines[2:] == [f"localhost,localhost.localdomain,127.0.0.1 {key}"]
     stored = tmp_path / f"repository/Cfg{root}/id_rsa/id_rsa.H_{CLIENT}.crypt"

@@ -25,12 +25,14 @@ from geventcore.storage import migration
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import call_directly
 from geventcore.storage.report_model import Interaction
-from tests.peers.sites import free_port, write_configuration
-from tests.support.live_server import LiveSite, wait_until
+from geventcore.testing.live_site import LiveSite, wait_until
+from geventcore.testing.site_files import free_port, write_configuration
 from tests.support.metric_values import values_here
 from tests.support.reduced_rights import obeying_rights
 from tests.support.report_database import locked, stored_reports
 from tests.support.uploads import START, report
+
+pytestmark = pytest.mark.live
 
 STEP = 1_800_000
 PATIENCE = 30.0
@@ -118,14 +120,14 @@ def test_files_are_stored_and_removed(files: Site) -> None:
         files.wait_for([("h", 0), ("h", 1), ("h", 2), ("h", 3)])
         assert stop(collector) == 0
     assert list((files.repository / "Reporting/LocalFilesystem/work").glob("*.reports")) == []
-    assert "4 reports have been stored" in files.log.read_text()
+    assert "Stored 4 reports since the start" in files.log.read_text()
 
 
 def test_it_waits_for_a_database_that_is_gone(files: Site) -> None:
     files.server_side().store(report("h", 0))
     with files.collector("--max-children", "3") as collector:
         with locked(files.database):
-            wait_until(lambda: files.log.exists() and "Reports wait" in files.log.read_text(), "it has noticed")
+            wait_until(lambda: files.log.exists() and "cannot store reports" in files.log.read_text(), "it has noticed")
             assert files.stored() == []
         files.wait_for([("h", 0)])
         assert stop(collector) == 0
@@ -153,31 +155,27 @@ def test_a_directory_that_it_may_not_write_is_one_line_in_the_log(files: Site) -
     broken.chmod(0)
     (work / "1.reports").mkdir()
     work.chmod(0o500)
-    complaint = (
-        f"Reports wait, because they cannot be stored: {work} cannot be used: it may not be written by this user"
-    )
+    problem = f"cannot store reports, retrying: {work} cannot be used: this user may not write to it"
     with files.collector() as collector:
-        wait_until(lambda: files.log.exists() and complaint in files.log.read_text(), "it has noticed")
+        wait_until(lambda: files.log.exists() and problem in files.log.read_text(), "it has noticed")
         assert files.stored() == []
         work.chmod(0o700)
         files.wait_for([("h", 0)])
         assert stop(collector) == 0
     log = files.log.read_text()
-    assert log.count(complaint) == 1
-    assert log.count(f"{broken} waits to be stored, and cannot be read: Permission denied") == 1
-    assert log.count(f"{work}/1.reports is no plain file: it is left alone") == 1
+    assert log.count(problem) == 1
+    assert log.count(f"{broken}: cannot read waiting reports: Permission denied") == 1
+    assert log.count(f"{work}/1.reports is not a regular file: ignored") == 1
     assert "Traceback" not in log
 
 
 def test_a_database_that_it_may_not_write_is_told_at_once(files: Site) -> None:
     files.database.chmod(0o400)
-    complaint = (
-        f"Reports will wait until they can be stored: the database {files.database}: {files.database} may not be"
-    )
+    problem = f"reports wait until the database is available: the database {files.database}: this user may not write"
     with files.collector() as collector:
-        wait_until(lambda: files.log.exists() and complaint in files.log.read_text(), "it says so")
+        wait_until(lambda: files.log.exists() and problem in files.log.read_text(), "it says so")
         files.server_side().store(report("h", 0))
-        wait_until(lambda: "Reports wait" in files.log.read_text(), "the report waits")
+        wait_until(lambda: "cannot store reports" in files.log.read_text(), "the report waits")
         files.database.chmod(0o600)
         files.wait_for([("h", 0)])
         assert stop(collector) == 0
@@ -327,7 +325,9 @@ def test_what_a_dead_collector_had_taken_is_stored(through_redis: Site, redis_se
 def test_nothing_is_taken_for_good_while_the_database_is_gone(through_redis: Site, redis_server: Redis) -> None:
     redis_server.push("bcfg2_statistics", *(report("h", number) for number in range(3)))
     with locked(through_redis.database), through_redis.collector() as collector:
-        wait_until(lambda: through_redis.log.exists() and "Reports wait" in through_redis.log.read_text(), "it waits")
+        wait_until(
+            lambda: through_redis.log.exists() and "cannot store reports" in through_redis.log.read_text(), "it waits"
+        )
         deadline = time.monotonic() + PATIENCE
         while redis_server.keys() != ["bcfg2_statistics"]:
             assert time.monotonic() < deadline, "they are not given back"
@@ -351,7 +351,7 @@ def test_what_is_no_report_is_got_rid_of_where_there_is_no_repository(through_re
     lines = [line for path in sorted(refused.iterdir()) for line in path.read_bytes().splitlines()]
     assert lines == [*(b"garbage %d" % number for number in range(120)), b"\0" * 100_000]
     log = through_redis.log.read_text()
-    assert f"lines that cannot be stored are kept as {refused}/" in log
+    assert f"invalid lines to {refused}/" in log
     assert "ignored" not in log, "nothing was stored twice"
     assert "Traceback" not in log
 
@@ -368,7 +368,7 @@ def test_what_is_no_report_stays_in_redis_if_it_can_be_kept_nowhere_else(
         assert stop(collector) == 0
     assert redis_server.lines("bcfg2_statistics:refused") == [b"garbage %d" % number for number in range(100, 1100)]
     log = through_redis.log.read_text()
-    assert "kept as the list bcfg2_statistics:refused of Redis: " in log
+    assert "invalid lines to the list bcfg2_statistics:refused of Redis: " in log
     assert "ignored" not in log
     assert "Traceback" not in log
 

@@ -19,8 +19,8 @@ from geventcore.reporting.transports import TransportContext
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
 from geventcore.storage.report_model import Interaction
+from geventcore.testing.live_site import wait_until
 from tests.support.concurrent_calls import at_once
-from tests.support.live_server import wait_until
 from tests.support.metric_values import values_here
 from tests.support.report_database import locked, stored_reports
 from tests.support.uploads import START, report
@@ -149,7 +149,7 @@ def test_a_full_journal_refuses(site: Site) -> None:
         held = journal.spool.size()
         assert 500 < held < 1000
         large = report("h", accepted, extra='<Package name="p"/>' * 50)
-        with pytest.raises(StatisticsNotStored, match=f"cannot be kept either: .* holds {held} bytes"):
+        with pytest.raises(StatisticsNotStored, match=f"cannot keep it for later: .* is full: {held} bytes of "):
             journal.store(large)
         assert len(site.waiting()) == accepted
     journal.start()
@@ -171,9 +171,9 @@ def test_only_a_report_that_was_stored_tells_that_they_can_be(site: Site, caplog
             with pytest.raises(StatisticsNotStored):
                 journal.store(report("h", number))
             wait_until(lambda: not journal.is_out, "the next report is tried")
-        assert ["are kept" in line for line in told()] == [True]
+        assert ["keeping them in" in line for line in told()] == [True]
     journal.store(report("h", 2))
-    assert told()[1:] == ["Reports are stored at once again"]
+    assert told()[1:] == ["storing reports at once again"]
 
 
 def test_what_is_no_report_is_kept_aside(site: Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -191,7 +191,7 @@ def test_what_is_no_report_is_kept_aside(site: Site, caplog: pytest.LogCaptureFi
     assert site.stored() == [("h", 0)]
     (kept,) = (journal.spool.directory / "refused").iterdir()
     assert kept.read_bytes() == b"cos\nsystem\n(S'true'\ntR.\n"
-    assert "4 lines that cannot be stored are kept as" in caplog.text
+    assert "moved 4 invalid lines to" in caplog.text
 
 
 def test_what_the_database_refuses_harms_nobody_else(site: Site, caplog: pytest.LogCaptureFixture) -> None:

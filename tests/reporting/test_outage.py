@@ -24,13 +24,15 @@ from geventcore.storage.report_encoding import unpack_stamps
 from geventcore.storage.report_model import Interaction
 from geventcore.storage.report_queries import last_interaction
 from geventcore.storage.report_tables import HOST, INTERACTION
-from tests.peers.sites import PLUGINS
-from tests.support.contract_repository import HOSTS
-from tests.support.live_server import LiveServer, LiveSite, wait_until
+from geventcore.testing.contract_repository import HOSTS
+from geventcore.testing.live_site import LiveServer, LiveSite, wait_until
+from geventcore.testing.site_files import PLUGINS
+from geventcore.testing.wire_client import CONNECTION_ERRORS, Client, HTTPStatusError
 from tests.support.postgresql import PostgreSQL, database_section, make_cluster
 from tests.support.report_database import locked
 from tests.support.uploads import START, upload
-from tests.support.wire_client import CONNECTION_ERRORS, Client, HTTPStatusError
+
+pytestmark = pytest.mark.live
 
 CLIENTS = 8
 #: Reports that are acknowledged before the next thing happens.
@@ -209,7 +211,9 @@ def test_clients_that_are_in_the_database_report_while_it_is_gone(shared_place: 
         for client in hosts:
             assert client.call("RecvProbeData", GROUP_OF_PROBES) is True
             assert client.call("RecvStats", upload(started=START / 1000)) is True
-        wait_until(lambda: server.log_text().count("are remembered") == 2, "both workers know the clients")
+        wait_until(
+            lambda: server.log_text().count("from the database into memory") == 2, "both workers know the clients"
+        )
         with shared_place.gone():
             for number in range(1, 4):
                 for client in hosts:
@@ -219,9 +223,9 @@ def test_clients_that_are_in_the_database_report_while_it_is_gone(shared_place: 
             with pytest.raises(xmlrpc.client.Fault, match="metadata of stranger: the client list cannot be changed"):
                 site.client("stranger").call("RecvStats", upload())
             for method, *arguments in (["GetProbes"], ["RecvProbeData", GROUP_OF_PROBES], ["GetConfig"]):
-                with pytest.raises(xmlrpc.client.Fault, match=r"who calls: the client list cannot be read: .*reached"):
+                with pytest.raises(xmlrpc.client.Fault, match=r"identified: cannot read the client list: .*reached"):
                     hosts[1].call(method, *arguments)
-            grave = Counter((line.pid, line.logger) for line in server.grave() if "not let in" not in line.message)
+            grave = Counter((line.pid, line.logger) for line in server.grave() if "access denied" not in line.message)
         expected = {host: [0, 1, 2, 3] for host in HOSTS[:CLIENTS]}
         wait_until(lambda: shared_place.runs() == expected, "the reports are stored, once each")
         assert hosts[1].call("GetConfig")
@@ -235,7 +239,7 @@ def test_a_report_that_can_be_kept_nowhere_is_refused(tmp_path: Path) -> None:
     options = {"reporting": {"transport": "LocalFilesystem", "spool_limit": "10"}, "gevent": {"workers": "1"}}
     site = LiveSite(tmp_path / "site", "gevent", options, (*PLUGINS, "Reporting"))
     with site.start() as server:
-        with pytest.raises(xmlrpc.client.Fault, match=f"the report of {HOSTS[0]} cannot be kept: .*may not hold more"):
+        with pytest.raises(xmlrpc.client.Fault, match=f"cannot store the report of {HOSTS[0]}: .*is full: "):
             site.client(HOSTS[0]).call("RecvStats", upload())
         server.wait_for_log(f"Reporting.process_statistics failed for {HOSTS[0]}")
         assert "Traceback" not in server.log_text()

@@ -96,14 +96,14 @@ def test_how_a_file_is_on_a_client(server: SmallServer) -> None:
     assert ask("h", "Service", "s") == (None, None, None, None)
     with pytest.raises(PluginExecutionError, match="sensitive"):
         ask("h", "Path", "/secret")
-    with pytest.raises(PluginExecutionError, match="says nothing about Path:/unknown"):
+    with pytest.raises(PluginExecutionError, match="does not have Path:/unknown"):
         remote(server, "Reporting", "GetCurrentEntry", "h", "Path", "/unknown")
 
 
 def test_a_large_difference_is_not_given_out(tmp_path: Path) -> None:
     with new_server(tmp_path, {FILE_LIMIT: 5}) as server:
         receive(server, upload(bad=f'<Path name="/f" type="file" current_bdiff="{encoded("- 12345")}"/>'))
-        with pytest.raises(PluginExecutionError, match="not stored exactly"):
+        with pytest.raises(PluginExecutionError, match="does not have the exact content"):
             reporting(server).get_current_entry("h", "Path", "/f")
 
 
@@ -118,7 +118,7 @@ def test_local_filesystem_writes_files(tmp_path: Path) -> None:
         interaction = decode(file.read_bytes())
         assert (interaction.client, interaction.total, len(interaction.entries)) == ("h", 11, 9)
         assert json.loads(file.read_bytes())["groups"] == ["p", "web"]
-        server.core.refresh_metrics()
+        server.core.sampler.take()
         values = values_here()
         assert values("geventcore_reports_waiting_files", place="directory") == 1
         assert values("geventcore_reports_waiting_bytes", place="directory") == file.stat().st_size
@@ -129,7 +129,7 @@ def test_a_full_directory_makes_the_call_fail(tmp_path: Path) -> None:
     before = values_here()
     with (
         new_server(tmp_path, {TRANSPORT: "LocalFilesystem", SPOOL_LIMIT: 10}) as server,
-        pytest.raises(StatisticsNotStored, match="may not hold more than 10"),
+        pytest.raises(StatisticsNotStored, match=r"is full: .* of 10 bytes"),
     ):
         receive(server, real_upload("clean"))
     name = "geventcore_reports_total"
@@ -143,7 +143,7 @@ def test_tables_that_are_too_old_stop_the_start(tmp_path: Path) -> None:
     connection.execute("UPDATE geventcore_schema SET version_num = '0001'")
     connection.commit()
     connection.close()
-    with pytest.raises(PluginInitError, match="call: geventcore db upgrade"), new_server(tmp_path):
+    with pytest.raises(PluginInitError, match="run: geventcore db upgrade"), new_server(tmp_path):
         pass
 
 
@@ -159,7 +159,7 @@ def test_a_database_that_is_not_there_yet_does_not_stop_the_start(
     nobody = {ENGINE: "postgresql", NAME: "bcfg2", HOST: str(tmp_path), TIMEOUT: 0.2}
     with new_server(tmp_path, nobody) as server:
         receive(server, real_upload("clean"))
-        assert "Reports will wait" in caplog.text
+        assert "reports wait until" in caplog.text
         assert not reporting(server)._transport._journaled.spool.is_empty()  # type: ignore[attr-defined]
 
 
@@ -177,9 +177,9 @@ def start_with(tmp_path: Path, section: dict[str, str]) -> None:
         ({"name": "/usr"}, r"bcfg2.conf:4: \[database\] name: the database /usr is a directory"),
         (
             {"options": "{'nosuch': 1}"},
-            r"bcfg2.conf:4: \[database\] options: .*'nosuch' is an invalid keyword argument",
+            r"bcfg2.conf:4: \[database\] options: .*(?:argument 'nosuch'|'nosuch' is an invalid)",
         ),
-        ({"engine": "mysql"}, r"bcfg2.conf:4: \[database\] engine = mysql: \[database\] name has to name the database"),
+        ({"engine": "mysql"}, r"bcfg2.conf:4: \[database\] engine = mysql: \[database\] name must name the database"),
         (
             {"reporting_engine": "sqlite3", "reporting_name": "/usr"},
             r"bcfg2.conf:5: \[database\] reporting_name: the database /usr is a directory",

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from geventcore.core.admin_client import Reply, ask
-from geventcore.core.admin_options import parse_address
+import pytest
+
+from geventcore.admin.client import Reply, ask
+from geventcore.options.listen_address import parse_address
 from geventcore.storage import migration
-from tests.peers.sites import PLUGINS
-from tests.support.contract_repository import HOSTS
-from tests.support.live_server import LiveSite, wait_until
+from geventcore.testing.contract_repository import HOSTS
+from geventcore.testing.live_site import LiveSite, wait_until
+from geventcore.testing.site_files import PLUGINS
 from tests.support.metric_values import values_in
 from tests.support.postgresql import PostgreSQL, database_section
 from tests.support.uploads import START, upload
+
+pytestmark = pytest.mark.live
 
 
 class Site:
@@ -93,8 +97,8 @@ def test_reports_that_wait_are_in_the_metrics(tmp_path: Path, postgresql: Postgr
         finally:
             postgresql.start()
         wait_until(lambda: site.values()("geventcore_reports_total", outcome="delivered") == 1, "it is delivered")
+        wait_until(lambda: site.values()("geventcore_reports_waiting_files", place="journal") == 0, "it is removed")
         values = site.values()
-        assert values("geventcore_reports_waiting_files", place="journal") == 0
         assert values("geventcore_reports_waiting_bytes", place="journal") == 0
         for outcome in ("failed", "refused"):
             assert values("geventcore_reports_total", outcome=outcome) == 0

@@ -97,6 +97,15 @@ def test_the_same_run_is_the_same_report(database: Database) -> None:
     assert rows(database, INTERACTION) == 3
 
 
+def test_other_findings_are_another_run(database: Database) -> None:
+    """A machine whose clock stands still starts every run at the same time."""
+    first, second = report("h"), dataclasses.replace(report("h", bad=BAD), timestamp=START + 5000)
+    again = dataclasses.replace(second, timestamp=START + 9000)
+    assert store(database, first, second, again) == [Stored.NEW, Stored.NEW, Stored.REPEATED]
+    assert store(database, dataclasses.replace(first, timestamp=START + 12_000)) == [Stored.REPEATED]
+    assert last(database) == {"h": (START + 5000, "dirty")}
+
+
 def test_what_repeats_is_stored_once(database: Database) -> None:
     for number in range(5):
         store(database, *(report(f"h{host}", number, bad=BAD, modified=OTHER) for host in range(10)))

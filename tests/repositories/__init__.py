@@ -1,5 +1,4 @@
-"""Bcfg2 repositories for tests and benchmarks, valid for 1.3.4's server as well as for ours.
+"""Repositories for benchmarks and tests, with a command line.
 
-* `sample`: a small one whose entries a real client can install below a temporary directory
-* `generate`: one of any size, the same at every call with the same parameters
+python -m tests.repositories DIRECTORY --clients 50
 """

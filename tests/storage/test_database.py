@@ -18,8 +18,8 @@ from geventcore.storage.clients import client_names
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
 from geventcore.storage.schema import CLIENT
+from geventcore.testing.live_site import wait_until
 from tests.support.concurrent_calls import at_once
-from tests.support.live_server import wait_until
 
 PATIENCE = 30.0
 
@@ -202,7 +202,7 @@ def test_connections_are_bounded_and_so_is_waiting_for_one(config: DatabaseConfi
     thread.start()
     assert entered.wait(PATIENCE)
     try:
-        with pytest.raises(DatabaseUnavailable, match=r"all 1 connections were busy for 0\.3 s"):
+        with pytest.raises(DatabaseUnavailable, match=r"all 1 connections of this process were busy for 0\.3 s"):
             database.check()
         # Writing has a connection of its own.
         database.write(adds("a"))

@@ -14,7 +14,7 @@ from geventcore.storage import migration
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
 from geventcore.storage.inspection import check
-from tests.support.live_server import PROJECT
+from tests.support.project import PROJECT
 from tests.support.reduced_rights import obeying_rights
 
 #: Prints what ``db check`` complains of, for each file.
@@ -28,7 +28,7 @@ for name in sys.argv[1:]:
 #: Opens a file as a server that has its clients there, and asks whether it is ready when the file becomes read-only.
 SERVER = """
 import os, sys
-from geventcore.core.database_watch import DatabaseWatch
+from geventcore.admin.database_watch import DatabaseWatch
 from geventcore.core.databases import Databases
 from geventcore.errors import DatabaseUnavailable
 from geventcore.options.settings import default_settings
@@ -63,10 +63,10 @@ def test_a_file_cannot_be_made_below_a_file(tmp_path: Path, open_database: Calla
     file = tmp_path / "file"
     file.touch()
     config = DatabaseConfig("sqlite3", str(file / "etc" / "bcfg2.sqlite"))
-    assert check(config) == [f"the database {config.name} cannot be made: {file} is no directory"]
-    with pytest.raises(DatabaseUnavailable, match="its directory cannot be made"):
+    assert check(config) == [f"the database {config.name} cannot be created: {file} is not a directory"]
+    with pytest.raises(DatabaseUnavailable, match="the directory cannot be created"):
         migration.upgrade(config)
-    with pytest.raises(DatabaseUnavailable, match="its directory cannot be made"):
+    with pytest.raises(DatabaseUnavailable, match="the directory cannot be created"):
         open_database(config)
 
 
@@ -78,12 +78,12 @@ def test_a_check_looks_at_rights(tmp_path: Path) -> None:
     made.chmod(0o400)
     empty.touch(0o400)
     assert run(CHECK, *map(str, (made, fine))) == [
-        f"['the database {made}: the file, or its directory, may not be written by this user']",
+        f"['the database {made}: this user may not write the file or its directory']",
         "[]",
     ]
     directory.chmod(0o500)
     assert run(CHECK, *map(str, (missing, directory / "deep" / "missing"))) == [
-        f"['the database {path}: the directory {directory} may not be written by this user']"
+        f"['the database {path}: this user may not write to the directory {directory}']"
         for path in (missing, directory / "deep" / "missing")
     ]
     directory.chmod(0o700)
@@ -92,5 +92,5 @@ def test_a_check_looks_at_rights(tmp_path: Path) -> None:
 
 def test_a_server_does_not_start_and_is_not_ready_with_a_file_that_it_may_not_write(tmp_path: Path) -> None:
     file = tmp_path / "bcfg2.sqlite"
-    complaint = f"the database {file}: {file} may not be written by this user"
-    assert run(SERVER, str(file)) == ["''", repr(complaint), complaint]
+    problem = f"the database {file}: this user may not write {file}"
+    assert run(SERVER, str(file)) == ["''", repr(problem), problem]

@@ -20,8 +20,9 @@ from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
 from geventcore.storage.engine import make_engine
 from geventcore.storage.migration import SchemaState
-from geventcore.storage.schema import PREFIX, all_tables
-from tests.peers.sites import write_configuration
+from geventcore.storage.schema import PREFIX
+from geventcore.storage.tables import all_tables
+from geventcore.testing.site_files import write_configuration
 from tests.storage.test_database import adds
 from tests.support.concurrent_calls import at_once
 from tests.support.postgresql import database_section
@@ -76,7 +77,7 @@ def test_versions_follow_each_other() -> None:
 def test_a_database_without_tables_is_made_or_told(empty: DatabaseConfig) -> None:
     assert migration.schema_version(empty).state is SchemaState.EMPTY
     if not empty.is_file:
-        with pytest.raises(SchemaMismatch, match="has no tables of geventcore yet; call: geventcore db upgrade"):
+        with pytest.raises(SchemaMismatch, match="has no tables of geventcore yet; run: geventcore db upgrade"):
             Database.open(empty)
         migration.upgrade(empty)
     database = Database.open(empty)
@@ -94,8 +95,8 @@ def test_an_upgrade_by_several_at_the_same_time_is_made_once(empty: DatabaseConf
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ("0000", r"has version 0000 of the tables, and this geventcore needs \d{4}; .*call: geventcore db upgrade"),
-        ("9999", r"has version 9999 of the tables, and this geventcore knows only \d{4}: install the newer"),
+        ("0000", r"has schema version 0000, but this geventcore needs \d{4}; .*run: geventcore db upgrade"),
+        ("9999", r"has schema version 9999, but this geventcore knows versions up to \d{4}; install the newer"),
     ],
 )
 def test_another_version_is_refused_with_what_mends_it(config: DatabaseConfig, version: str, message: str) -> None:
@@ -119,7 +120,7 @@ def test_a_database_of_bcfg2_is_recognised_and_not_damaged(empty: DatabaseConfig
         "INSERT INTO \"Server_metadataclientmodel\" VALUES ('old', '1.3.4')",
     )
     before = tables(empty)
-    with pytest.raises(SchemaMismatch, match=f"is one of Bcfg2; .*call: {migration.IMPORT_COMMAND}"):
+    with pytest.raises(SchemaMismatch, match=f"is a Bcfg2 database; .*run: {migration.IMPORT_COMMAND}"):
         Database.open(empty)
     assert tables(empty) == before
     migration.upgrade(empty)
@@ -140,9 +141,9 @@ def test_tables_that_are_gone_are_told_with_what_mends_it(
 ) -> None:
     database = open_database(config)
     execute(config, f"DROP TABLE {PREFIX}client")
-    with pytest.raises(SchemaMismatch, match="lacks what this version needs"):
+    with pytest.raises(SchemaMismatch, match="lacks tables or columns of this version"):
         database.read(client_names)
-    with pytest.raises(SchemaMismatch, match="lacks what this version needs"):
+    with pytest.raises(SchemaMismatch, match="lacks tables or columns of this version"):
         database.write(adds("a"))
 
 
@@ -157,18 +158,18 @@ def test_the_commands_say_what_is_there_and_make_it(
         return status, capsys.readouterr().out
 
     needed = migration.needed_version()
-    assert db("current") == (1, f"{empty}: version none; needed is {needed}\n")
+    assert db("current") == (1, f"{empty}: schema version none, needed {needed}\n")
     if not empty.is_file:
         status, output = db("check")
         assert status == 1
-        assert "call: geventcore db upgrade" in output
+        assert "run: geventcore db upgrade" in output
     status, output = db("upgrade")
     assert status == 0
-    assert output.endswith(f"{empty} has version {needed} of the tables from now on\n")
-    assert db("upgrade") == (0, f"{empty} has version {needed} of the tables: nothing to do\n")
-    assert db("current") == (0, f"{empty}: version {needed}; needed is {needed}\n")
-    assert db("check") == (0, f"{empty} can be used\n")
+    assert output.endswith(f"{empty} upgraded to schema version {needed}\n")
+    assert db("upgrade") == (0, f"{empty} has schema version {needed}: nothing to do\n")
+    assert db("current") == (0, f"{empty}: schema version {needed}, needed {needed}\n")
+    assert db("check") == (0, f"{empty} is usable\n")
     set_version(empty, "0000")
     status, output = db("check")
     assert status == 1
-    assert "call: geventcore db upgrade" in output
+    assert "run: geventcore db upgrade" in output

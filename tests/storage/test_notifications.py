@@ -13,26 +13,26 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from geventcore.bcfg2_import.importing import Import
+from geventcore.bcfg2_import.source import Source
 from geventcore.errors import DatabaseUnavailable
-from geventcore.options.common import CACHE_MODE
+from geventcore.options.server import CACHE_MODE
 from geventcore.plugins.metadata.plugin import USE_DATABASE as CLIENTS_IN_DATABASE
 from geventcore.storage import migration
 from geventcore.storage.announcements import LONGEST_PAYLOAD, SOMETHING, Announcement, Announcer
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.database import Database
-from geventcore.storage.legacy_import import Import
-from geventcore.storage.legacy_source import Source
 from geventcore.storage.notifications import NotificationRelay
-from tests.peers.sites import PLUGINS
-from tests.storage.legacy import sqlite_database
+from geventcore.testing.live_site import LiveSite, wait_until
+from geventcore.testing.site_files import PLUGINS
+from geventcore.testing.wire_client import CONNECTION_ERRORS
+from tests.bcfg2_import.legacy import sqlite_database
 from tests.storage.test_database import adds, writes_behind_a_gate
-from tests.storage.test_live import IN_DATABASE
+from tests.storage.test_live_servers import IN_DATABASE
 from tests.storage.test_stores import database_options
-from tests.support.live_server import LiveSite, wait_until
 from tests.support.plugin_context import small_server, write_files
 from tests.support.postgresql import PostgreSQL, database_section
 from tests.support.site_plugins.dying import ORDER
-from tests.support.wire_client import CONNECTION_ERRORS
 
 HOST = "host000.example.net"
 
@@ -254,7 +254,7 @@ def test_what_a_commit_loses_has_others_forget_everything(
         """
     )
     announcing(one.database, adds("a"), 1)()
-    with pytest.raises(DatabaseUnavailable, match="may have stored it or not"):
+    with pytest.raises(DatabaseUnavailable, match="the data may be stored or not"):
         announcing(one.database, adds("deadly"), 2)()
     announcing(one.database, adds("b"), 3)()
     announcing(one.database, adds("c"), 4)()

@@ -25,7 +25,7 @@ from geventcore.storage.database import Database
 from geventcore.storage.inspection import check
 from geventcore.storage.schema import CLIENT
 from tests.storage.test_database import adds
-from tests.support.live_server import PROJECT
+from tests.support.project import PROJECT
 
 WRITER = """
 import sys, threading
@@ -144,7 +144,7 @@ def test_somebody_who_keeps_it_locked_is_waited_for_but_not_for_ever(
     database = open_database(config, timeout=0.3)
     with sqlite3.connect(config.name, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DatabaseUnavailable, match=r"kept it locked for longer than \[database\] timeout"):
+        with pytest.raises(DatabaseUnavailable, match=r"held the lock for longer than \[database\] timeout"):
             database.write(adds("a"))
         assert not database.is_writable
         assert database.read(client_names) == []
@@ -175,7 +175,7 @@ def test_a_full_disk_is_told_once_and_harms_nothing(
     database.write(adds("b"))
     assert database.read(client_names) == ["a", "b"]
     told = [record.getMessage().removeprefix(str(database.config)) for record in caplog.records]
-    assert told == [": the disk is full", " can be written again"]
+    assert told == [": the disk is full", " is writable again"]
 
 
 def as_nobody(function: Callable[[], str]) -> str:
@@ -207,14 +207,14 @@ def test_rights_that_are_missing_are_told(config: DatabaseConfig) -> None:
     directory.chmod(0o555)
     Path(config.name).chmod(0o444)
     try:
-        assert "may not be written by this user" in as_nobody(lambda: " ".join(check(config)))
+        assert "this user may not write" in as_nobody(lambda: " ".join(check(config)))
         Path(config.name).chmod(0)
-        assert "cannot be opened; look at the rights" in as_nobody(lambda: " ".join(check(config)))
+        assert "cannot be opened; check the rights" in as_nobody(lambda: " ".join(check(config)))
     finally:
         directory.chmod(0o755)
     missing = replace(config, name=str(directory / "file/bcfg2.sqlite"))
     (directory / "file").touch()
-    with pytest.raises(StorageError, match=r"its directory cannot be made: (File exists|Not a directory)"):
+    with pytest.raises(StorageError, match=r"the directory cannot be created: (File exists|Not a directory)"):
         migration.upgrade(missing)
 
 

@@ -7,6 +7,7 @@ A core without a network is enough: calls are made on the exposed methods, as a 
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import sys
@@ -21,6 +22,7 @@ from geventcore.core.methods import CoreMethods
 from geventcore.core.plugin_loading import MISSING_PLUGINS
 from geventcore.errors import GeventcoreError
 from geventcore.options import load_settings
+from geventcore.options.server import MISSING_BUNDLES
 from geventcore.plugin.interfaces import ClientACLs
 from geventcore.rpc.access import AccessControl
 from geventcore.tls.identity import PeerIdentity
@@ -46,11 +48,29 @@ def attempt(result: dict[str, Any], fault: str, function: Callable[..., Any], *a
         return None
 
 
+def replace_file(path: Path, content: str | None) -> None:
+    """Give a file another content, in base 64, or remove it."""
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(base64.b64decode(content))
+
+
+def call_plugin(core: Core, method: str) -> Any:
+    """Call a remote method of a plugin without arguments."""
+    plugin, _, name = method.partition(".")
+    return core.plugins.by_name[plugin].remote_interface()[name]()
+
+
 def client_run(core: Core, run: dict[str, Any]) -> dict[str, Any]:
     """One client run of a plan: the steps whose keys are present."""
     methods = MethodsAs(core)
     methods.hostname = run["hostname"]
     result: dict[str, Any] = {}
+    for target, content in run.get("replace", {}).items():
+        replace_file(Path(target), content)
+    if "rmi" in run:
+        result["rmi"] = [call_plugin(core, method) for method in run["rmi"]]
     if "profile" in run:
         attempt(result, "profile_fault", methods.assert_profile, ADDRESS, run["profile"])
     if "version" in run:
@@ -104,7 +124,7 @@ def run_case(directory: Path) -> dict[str, Any]:
     """All results of one work directory."""
     plan = json.loads((directory / "plan.json").read_text())
     settings = load_settings(config_file=directory / "bcfg2.conf", environ={})
-    core = Core(settings.with_values({MISSING_PLUGINS: "skip"}))
+    core = Core(settings.with_values({MISSING_PLUGINS: "skip", MISSING_BUNDLES: "log"}))
     try:
         core.load()
         core.handle_file_events()

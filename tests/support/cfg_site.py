@@ -11,12 +11,12 @@ from typing import Any
 from lxml import etree
 
 from geventcore.options import Option
-from geventcore.options.common import FILEMONITOR
+from geventcore.options.server import FILEMONITOR
 from geventcore.plugin.client_metadata import ClientMetadata
 from tests.support.plugin_context import METADATA, SmallServer, small_server, write_files
 
 #: How long a test waits for what has to happen, in seconds.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @contextmanager
@@ -57,5 +57,5 @@ def until(server: SmallServer, condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
-        server.core.file_monitor.wait(0.05)
+        server.core.repository.file_monitor.wait(0.05)
         server.core.handle_file_events()

@@ -11,7 +11,7 @@ from lxml import etree
 from tests.support.plugin_context import SmallServer
 
 #: What stands on ``PYTHONPATH`` of such a site.
-PLUGIN_DIRECTORY = Path(__file__).parent.parent / "compat_plugins"
+PLUGIN_DIRECTORY = Path(__file__).parents[1] / "compat" / "plugins"
 
 #: A repository for all of the plugins.
 FILES: dict[str, str | bytes] = {

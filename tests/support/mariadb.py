@@ -20,8 +20,8 @@ import pytest
 from geventcore.storage import migration
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.migration import SchemaState
-from geventcore.storage.schema import all_tables
-from tests.support.live_server import wait_until
+from geventcore.storage.tables import all_tables
+from geventcore.testing.live_site import wait_until
 
 #: The administrator.
 USER = "root"

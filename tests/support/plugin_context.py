@@ -13,7 +13,7 @@ from typing import Any
 from geventcore.core.base import Core
 from geventcore.filemonitor import EventHandler, FileAction, FileEvent
 from geventcore.options import Option
-from geventcore.options.common import FILEMONITOR, PLUGINS, REPOSITORY
+from geventcore.options.server import FILEMONITOR, MISSING_BUNDLES, PLUGINS, REPOSITORY
 from geventcore.options.settings import default_settings
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.context import PluginContext
@@ -43,7 +43,7 @@ class SmallServer:
 
     def __init__(self, core: Core) -> None:
         self.core = core
-        self.repository = core.repository
+        self.repository = core.repository.path
 
     @property
     def context(self) -> PluginContext:
@@ -56,9 +56,9 @@ class SmallServer:
 
     def changed(self, handler: EventHandler, path: Path, action: FileAction = FileAction.CHANGED) -> None:
         """Tell a handler about a file that it watches; what that queues is applied, too. Lets errors through."""
-        with self.core.lock.exclusive():
+        with self.core.repository.lock.exclusive():
             handler.handle_event(FileEvent(str(path), str(path), action))
-            self.core.file_monitor.handle_events()
+            self.core.repository.file_monitor.handle_events()
 
 
 @contextmanager
@@ -69,9 +69,15 @@ def small_server(
 ) -> Iterator[SmallServer]:
     """A server for a repository, whose initial file events have been applied; shut down at the end.
 
-    `options` gives values (not texts) of options.
+    `options` gives values (not texts) of options. A missing bundle is left out: tests rarely need bundles.
     """
-    values = {REPOSITORY: repository, PLUGINS: list(plugins), FILEMONITOR: "pseudo", **(options or {})}
+    values = {
+        REPOSITORY: repository,
+        PLUGINS: list(plugins),
+        FILEMONITOR: "pseudo",
+        MISSING_BUNDLES: "log",
+        **(options or {}),
+    }
     core = Core(default_settings(values))
     try:
         core.load()

@@ -12,7 +12,7 @@ import pytest
 from lxml import etree
 
 from geventcore.options import Option
-from geventcore.options.common import FILEMONITOR
+from geventcore.options.server import FILEMONITOR
 from geventcore.plugin.client_metadata import ClientMetadata
 from tests.support.plugin_context import METADATA, SmallServer, small_server, write_files
 

@@ -6,6 +6,7 @@ tests.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 import pwd
@@ -100,6 +101,24 @@ class PostgreSQL:
         with psycopg.connect(dbname=database, host=str(self.directory), user=USER, autocommit=True) as connection:
             cursor = connection.execute(statement)  # type: ignore[arg-type]
             return cursor.fetchall() if cursor.description else []
+
+    def copy_as_standby(self) -> PostgreSQL:
+        """Start another cluster that follows this one and is read-only until it is promoted."""
+        standby = copy.copy(self)
+        standby.directory = Path(tempfile.mkdtemp(prefix="geventcore-postgresql-"))
+        standby._data = standby.directory / "data"
+        if self._account:
+            os.chown(standby.directory, self._account["user"], self._account["group"])
+        source = ("-h", str(self.directory), "-U", USER)
+        self._run("pg_basebackup", "-D", str(standby._data), "-R", "-c", "fast", "--no-sync", *source)
+        with (standby._data / "postgresql.conf").open("a") as stream:
+            stream.write(f"unix_socket_directories = '{standby.directory}'\n")
+        standby.start()
+        return standby
+
+    def promote(self) -> None:
+        """Make a standby accept writes."""
+        self._run("pg_ctl", "-D", str(self._data), "-w", "promote")
 
     def new_database(self) -> str:
         """The name of a new, empty database."""

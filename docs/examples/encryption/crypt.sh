@@ -1,3 +1,3 @@
-$ geventcore crypt -p site --encrypt --remove Cfg/etc/db.key/db.key
-$ geventcore crypt -p site --encrypt Properties/db.xml
-$ geventcore crypt --decrypt --stdout Cfg/etc/db.key/db.key.crypt
+$ geventcore crypt encrypt -p site --remove Cfg/etc/db.key/db.key
+$ geventcore crypt encrypt -p site Properties/db.xml
+$ geventcore crypt decrypt Cfg/etc/db.key/db.key.crypt

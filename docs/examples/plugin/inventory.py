@@ -1,7 +1,7 @@
-"""Inventory: what the site's inventory says of each host.
+"""Inventory: groups and data of each host in the site's inventory.
 
 ``Inventory/hosts.json`` maps host names to objects such as ``{"rack": "a1", "groups": ["ssd"]}``. The host is in these
-groups, and templates find the rest as ``metadata.Inventory``.
+groups, and templates read the object as ``metadata.Inventory``.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ DEFAULT_RACK = Option(
     "default_rack",
     types.STRING,
     "unknown",
-    "The rack of hosts for which the inventory names none.",
+    "The rack of hosts without a rack in the inventory.",
 )
 
 
 class Inventory(Plugin, Connector):
-    """Adds groups and data from the inventory."""
+    """A plugin that adds groups and data from the inventory."""
 
     options = (DEFAULT_RACK,)
     remote_methods = (*Plugin.remote_methods, "list_racks")
@@ -40,7 +40,7 @@ class Inventory(Plugin, Connector):
         context.file_monitor.add_monitor(str(self._file), self)
 
     def handle_event(self, event: FileEvent) -> None:
-        """The file is there, or has changed. What is wrong with it is logged, and what was known stays."""
+        """Load the file; after an error, which is logged, the last good version stays in use."""
         if event.action is FileAction.DELETED:
             return
         try:
@@ -61,5 +61,5 @@ class Inventory(Plugin, Connector):
         return {"rack": self.context.settings[DEFAULT_RACK], **self._hosts.get(metadata.hostname, {})}
 
     def list_racks(self) -> list[str]:
-        """Names of all racks, for whoever calls ``Inventory.list_racks``."""
+        """Return the names of all racks; clients call it as ``Inventory.list_racks``."""
         return sorted({str(host["rack"]) for host in self._hosts.values() if "rack" in host})

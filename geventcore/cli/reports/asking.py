@@ -1,4 +1,4 @@
-"""What the commands share: the flags that say which reports count, and how questions get to the database."""
+"""The common parts of the commands: flags that select reports, and access to the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from geventcore.cli.common import settings_of, start_logging
+from geventcore.cli.command import settings_of, start_logging
 from geventcore.cli.reports.output import FORMATS
 from geventcore.core.databases import Databases, require_libraries
 from geventcore.errors import GeventcoreError
@@ -25,14 +25,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @contextmanager
 def report_database(settings: LoadedSettings) -> Iterator[Database]:
-    """The database for reports, open."""
+    """Open the database for reports."""
     start_logging(settings)
     settings.options.add(*REPORTING_OPTIONS)
     settings.check()
     require_libraries()
     from geventcore.storage.database import call_directly
 
-    databases = Databases(lambda: settings, call_directly)
+    databases = Databases(lambda: settings, call_directly, read_only=lambda: True)
     try:
         yield databases.reporting()
     finally:
@@ -40,19 +40,19 @@ def report_database(settings: LoadedSettings) -> Iterator[Database]:
 
 
 def format_flag(function: F) -> F:
-    """Give a command the flag that says how it prints."""
+    """Add the flag for the output format to a command."""
     return click.option(
         "--format",
         "style",
         type=click.Choice(FORMATS),
         default="table",
         show_default=True,
-        help="A table for people; the others for programs.",
+        help="The output format: a table for people, or JSON or CSV for programs.",
     )(function)
 
 
 def which_flags(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the flags that say which reports count; it gets them as the argument `which`."""
+    """Add the flags that select reports to a command, which gets the argument `which`."""
 
     def call(*args: Any, no_dry_run: bool, no_important: bool, **kwargs: Any) -> Any:
         from geventcore.storage.report_queries import Which
@@ -70,7 +70,7 @@ def which_flags(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class HostName(click.ParamType[str]):
-    """The name of a host that has reported; the shell completes it."""
+    """The name of a host with reports, with completion in the shell."""
 
     name = "host"
 
@@ -84,7 +84,7 @@ class HostName(click.ParamType[str]):
             with report_database(settings_of(ctx)) as database:
                 names = database.read(lambda connection: host_names(connection, incomplete.lower()))
         except (GeventcoreError, OSError):
-            # Whoever presses a key wants no message in the middle of a line.
+            # An error message would disturb the line that the user is typing.
             return []
         return [CompletionItem(name) for name in names]
 

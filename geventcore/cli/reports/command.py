@@ -10,35 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from geventcore.cli.common import common_flags, with_settings
+from geventcore.cli.command import common_flags, with_settings
 from geventcore.cli.reports.asking import HOST_NAME, format_flag, report_database, which_flags
 from geventcore.cli.reports.output import Row, Value, print_json, print_rows, printable, time_text
 from geventcore.errors import GeventcoreError
 from geventcore.options import LoadedSettings
 from geventcore.reporting.options import TIME_ZONE
 from geventcore.storage.report_model import EntryKind, EntryState, Interaction
+from geventcore.units import size_text
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from geventcore.storage.report_queries import Finding, Report, Which
 
-#: What ``--fields`` accepts.
+#: The columns that ``--fields`` accepts.
 FIELDS = (
     *("name", "time", "state", "total", "good", "bad", "modified", "extra", "stale"),
     *("profile", "version", "revision", "server", "dry-run", "expired"),
 )
 DEFAULT_FIELDS = "name,time,state"
-#: How often `purge` says how far it is, in reports.
+#: `purge` prints its progress after this many reports.
 PROGRESS_REPORTS = 10_000
 
 
 @click.group()
 @common_flags
 def command() -> None:
-    """Show what clients have reported.
+    """Show the reports of clients.
 
-    The last report of each host counts, unless a command says otherwise. Hosts that are out of service are left out.
+    Most commands use the last report of each host, and leave out hosts that are out of service.
     """
 
 
@@ -68,16 +69,16 @@ def _fields(_ctx: click.Context, _parameter: click.Parameter, value: str) -> lis
 @click.option("-c", "--clean", is_flag=True, help="Only clean hosts.")
 # Its short flag in bcfg2-reports, -d, is that of --debug.
 @click.option("--dirty", is_flag=True, help="Only dirty hosts.")
-@click.option("-m", "--modified", is_flag=True, help="Only hosts on which something was changed.")
+@click.option("-m", "--modified", is_flag=True, help="Only hosts with modified entries.")
 @click.option("--stale", is_flag=True, help="Only hosts that have not reported for more than 25 hours.")
-@click.option("--expired", is_flag=True, help="Also hosts that are out of service.")
+@click.option("--expired", is_flag=True, help="Include hosts that are out of service.")
 @click.option(
     "--fields",
     default=DEFAULT_FIELDS,
     show_default=True,
     callback=_fields,
     metavar="LIST",
-    help=f"Which columns, of {', '.join(FIELDS)}.",
+    help=f"The columns, separated by commas: {', '.join(FIELDS)}.",
 )
 @which_flags
 @format_flag
@@ -94,7 +95,7 @@ def clients(
     which: Which,
     style: str,
 ) -> None:
-    """List hosts, and the state that they last reported."""
+    """List hosts and the state in their last report."""
     if clean and dirty:
         raise click.UsageError("a host is either clean or dirty")
     found = [
@@ -123,7 +124,7 @@ def _last_reports(settings: LoadedSettings, which: Which, expired: bool = False)
 @format_flag
 @with_settings()
 def summary(settings: LoadedSettings, which: Which, style: str) -> None:
-    """Count hosts by what they last reported."""
+    """Count hosts by the state in their last report."""
     reports = _last_reports(settings, which, expired=True)
     active = [report for report in reports if report.expired is None]
     counts = {
@@ -143,14 +144,14 @@ def summary(settings: LoadedSettings, which: Which, style: str) -> None:
 @click.option("-b", "--bad", is_flag=True, help="Only bad entries.")
 @click.option("-e", "--extra", is_flag=True, help="Only extra entries.")
 @click.option("-m", "--modified", is_flag=True, help="Only modified entries.")
-@click.option("--diff", is_flag=True, help="Also the differences of files.")
+@click.option("--diff", is_flag=True, help="Show the differences of files, too.")
 @which_flags
 @format_flag
 @with_settings()
 def show(
     settings: LoadedSettings, host: str, bad: bool, extra: bool, modified: bool, diff: bool, which: Which, style: str
 ) -> None:
-    """Show a host's last report: what is bad, was modified, or is extra, and how."""
+    """Show a host's last report: bad, modified and extra entries with details."""
     interaction = _last_interaction(settings, host, which)
     wanted = {EntryKind.BAD: bad, EntryKind.MODIFIED: modified, EntryKind.EXTRA: extra}
     kinds = [kind for kind, is_wanted in wanted.items() if is_wanted] or list(EntryKind)
@@ -170,7 +171,7 @@ def _last_interaction(settings: LoadedSettings, host: str, which: Which) -> Inte
     with report_database(settings) as database:
         found = database.read(lambda connection: last_interaction(connection, host, which), snapshot=True)
     if found is None:
-        raise GeventcoreError(f"{host} has not reported, or not in that way")
+        raise GeventcoreError(f"no matching report of {host}")
     return found
 
 
@@ -223,16 +224,16 @@ def _content_lines(state: EntryState) -> list[str]:
     if content.kind in ("diff", "inexact diff"):
         return content.data.splitlines()
     if content.kind == "too large":
-        size = f"{content.size} bytes of differences, " if content.size else "differences of "
+        size = f"{size_text(content.size)} of differences, " if content.size else "differences of "
         digest = content.data if " " in content.data else f"SHA-256 {content.data}"
         return [f"{size}more than [reporting] file_limit; {digest}"]
-    return [f"{content.size} bytes that are no text"]
+    return [f"{size_text(content.size)} that are no text"]
 
 
 def how_it_was_found(state: EntryState) -> str:
-    """What a report says of an entry, in one line."""
+    """Describe an entry's state in one line."""
     if state.failure is not None:
-        return f"the server could not build it: {state.failure}"
+        return f"the server could not bind it: {state.failure}"
     if state.is_missing:
         return "it was missing"
     said = [
@@ -240,7 +241,7 @@ def how_it_was_found(state: EntryState) -> str:
     ]
     pruned = [dict(attributes).get("name", "") for tag, attributes in state.children if tag == "Prune"]
     if pruned:
-        said.append(f"too much: {', '.join(pruned)}")
+        said.append(f"to prune: {', '.join(pruned)}")
     if state.content is not None:
         said.append("content")
     return "; ".join(said)
@@ -294,7 +295,7 @@ def total(settings: LoadedSettings, host: str, which: Which, style: str) -> None
 
 @command.command()
 @click.argument("host", type=HOST_NAME)
-@click.option("--limit", type=click.IntRange(1), default=48, show_default=True, help="How many reports.")
+@click.option("--limit", type=click.IntRange(1), default=48, show_default=True, help="The number of reports.")
 @which_flags
 @format_flag
 @with_settings()
@@ -305,7 +306,7 @@ def history(settings: LoadedSettings, host: str, limit: int, which: Which, style
     with report_database(settings) as database:
         found = database.read(lambda connection: reports_of(connection, host, limit, which))
     if not found:
-        raise GeventcoreError(f"{host} has not reported, or not in that way")
+        raise GeventcoreError(f"no matching report of {host}")
     columns = ("time", "state", "total", "good", "bad", "modified", "extra", "revision", "dry-run")
     print_rows([_row(report, settings[TIME_ZONE]) for report in found], columns, style)
 
@@ -314,9 +315,9 @@ def history(settings: LoadedSettings, host: str, limit: int, which: Which, style
 @click.argument("host", type=HOST_NAME)
 @with_settings()
 def expire(settings: LoadedSettings, host: str) -> None:
-    """Take a host out of service, or back into it.
+    """Take a host out of service, or put it back.
 
-    A host that is out of service keeps its reports, and is left out of lists.
+    A host that is out of service keeps its reports, but does not appear in lists.
     """
     from geventcore.storage.report_queries import now_milliseconds
     from geventcore.storage.report_writing import toggle_expired
@@ -324,28 +325,28 @@ def expire(settings: LoadedSettings, host: str) -> None:
     with report_database(settings) as database:
         expired = database.write(lambda connection: toggle_expired(connection, host, now_milliseconds()))
     if expired is None:
-        raise GeventcoreError(f"{host} has not reported")
+        raise GeventcoreError(f"no report of {host}")
     click.echo(f"{host} is {'out of' if expired else 'back in'} service.")
 
 
 def _parse_entry(text: str) -> tuple[str, str]:
     tag, colon, name = text.strip().partition(":")
     if not colon or not tag or not name:
-        raise click.UsageError(f"{text!r} is no entry; expected Type:name, such as Path:/etc/motd")
+        raise click.UsageError(f"invalid entry {text!r}: expected Type:name, such as Path:/etc/motd")
     return tag, name
 
 
 @command.command()
 @click.argument("wanted", nargs=-1, metavar="[TYPE:NAME]...")
-@click.option("--badentry", "--bad", "bad", is_flag=True, help="Only where they are bad.")
-@click.option("--modifiedentry", "--modified", "modified", is_flag=True, help="Only where they were modified.")
-@click.option("--extraentry", "--extra", "extra", is_flag=True, help="Only where they are extra.")
+@click.option("--badentry", "--bad", "bad", is_flag=True, help="Only bad entries.")
+@click.option("--modifiedentry", "--modified", "modified", is_flag=True, help="Only modified entries.")
+@click.option("--extraentry", "--extra", "extra", is_flag=True, help="Only extra entries.")
 @click.option(
     "--file",
     "files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with entries, one in each line.",
+    help="A file with entries, one on each line.",
 )
 @which_flags
 @format_flag
@@ -360,7 +361,7 @@ def entries(
     which: Which,
     style: str,
 ) -> None:
-    """List the hosts that have one of some entries; without entries, list all of them and how many hosts have each."""
+    """List the hosts with one of the given entries. Without entries, list all entries with host counts."""
     from geventcore.storage.report_queries import entry_counts, last_reports
 
     lines = [line for file in files for line in file.read_text().splitlines() if line.strip()]
@@ -386,7 +387,7 @@ def entries(
 @format_flag
 @with_settings()
 def entry(settings: LoadedSettings, wanted: str, which: Which, style: str) -> None:
-    """List the hosts on which an entry is bad, was modified or is extra, and how it was found there."""
+    """List the hosts on which an entry is bad, modified or extra, with its state."""
     found = _who_has(settings, [_parse_entry(wanted)], list(EntryKind), which)
     _print_findings(found, ("name", "time", "kind", "how"), settings, style)
 
@@ -419,16 +420,16 @@ def _print_findings(findings: Sequence[Finding], columns: Sequence[str], setting
 
 @command.command()
 @click.option("--client", "host", type=HOST_NAME, help="Only reports of this host.")
-@click.option("--days", type=click.IntRange(0), help="Only reports that are older than so many days.")
+@click.option("--days", type=click.IntRange(0), help="Only reports older than this many days.")
 @click.option("--expired", is_flag=True, help="Only reports of hosts that are out of service.")
 @click.option("--state", type=click.Choice(["dirty", "clean", "modified"]), help="Only reports of this state.")
 @with_settings()
 def purge(settings: LoadedSettings, host: str | None, days: int | None, expired: bool, state: str | None) -> None:
-    """Remove reports, and what only they had.
+    """Remove reports and their details.
 
-    Those that meet all conditions go; without any, those that are older than [reporting] keep_days. It goes in small
-    steps, beside a running server, and can be interrupted. What only they had goes when nobody has used it for two
-    days; a database that is a file keeps its size, and fills the space again.
+    The command removes the reports that match all conditions; without conditions, those older than [reporting]
+    keep_days. It works in small steps beside a running server, and can be interrupted. Details that no report refers to
+    are removed after two days. A SQLite file keeps its size and reuses the space.
     """
     from geventcore.reporting.options import KEEP_DAYS
     from geventcore.reporting.retention import before_days
@@ -440,7 +441,9 @@ def purge(settings: LoadedSettings, host: str | None, days: int | None, expired:
             days = settings[KEEP_DAYS] or None
         what = Purge(host, None if days is None else before_days(days), expired, state)
         if what.is_everything or (days == 0 and host is None and not expired and state is None):
-            raise click.UsageError("that would remove all reports; say which: --client, --days, --expired or --state")
+            raise click.UsageError(
+                "refusing to remove all reports; select some with --client, --days, --expired or --state"
+            )
         progress = Progress()
         shown = 0
         for progress in purge_reports(database, what):
@@ -448,6 +451,5 @@ def purge(settings: LoadedSettings, host: str | None, days: int | None, expired:
                 shown = progress.reports
                 click.echo(f"  {shown} reports", err=True)
     click.echo(
-        f"{progress.reports} reports removed, {progress.hosts} hosts forgotten, and {progress.orphans} rows that only "
-        "they had referred to"
+        f"removed {progress.reports} reports, {progress.hosts} hosts, and {progress.orphans} rows without references"
     )

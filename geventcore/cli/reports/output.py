@@ -1,4 +1,4 @@
-"""Rows as a table that fits the terminal, as JSON or as CSV."""
+"""Output of rows as a table that fits the terminal, as JSON or as CSV."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 
 import click
 
-#: A value of a row: None is nothing, a bool is yes or no.
+#: A value of a row: None is printed as an empty text, a bool as yes or no.
 Value = str | int | bool | None
 Row = Mapping[str, Value]
 
 FORMATS = ("table", "json", "csv")
-#: Columns are not made narrower than this.
+#: The smallest width of a column, in characters.
 NARROWEST = 8
 
 
 def time_text(milliseconds: int | None, zone: tzinfo | None) -> str | None:
-    """A time for people, in a zone (None: that of the machine)."""
+    """Format a time for people, in a zone (None: the machine's zone)."""
     if milliseconds is None:
         return None
     moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc).astimezone(zone)
@@ -45,7 +45,7 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], style: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print anything as JSON."""
+    """Print a value as JSON."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
@@ -58,7 +58,7 @@ def _cell(value: Value) -> str:
 
 
 def printable(text: str) -> str:
-    """Text without characters that would do something to a terminal: clients choose what they report."""
+    """Replace characters that could control the terminal, since reports contain text from clients."""
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
@@ -77,7 +77,7 @@ def _print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
 
 def _fit(widths: list[int], available: int) -> None:
-    """Make the widest columns narrower until a line fits."""
+    """Shrink the widest columns until a line fits."""
     while sum(widths) + 2 * (len(widths) - 1) > available:
         widest = max(range(len(widths)), key=widths.__getitem__)
         if widths[widest] <= NARROWEST:

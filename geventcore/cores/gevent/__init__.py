@@ -1,13 +1,16 @@
 """The gevent core: a greenlet for each connection, many thousands at once.
 
-core           the core itself
-options        its options
-connections    accepting, as many connections as there are places for
-admission      which requests are worked on, and what may lie in memory
-handshakes     how many TLS handshakes go on before others have their turn
-fair_queue     whose turn it is
-watchdog       who holds up the others
+server         the front door: StreamServer, TLS wrapper, dispatcher
+pool           its Pool: the limit on connections
+core           the core itself: start, end, offload, breathe
+connection     one client's connection
+client_table   the open connections by client; idle ones are closed when places are short
+limits         which requests run, and how much memory they may take
+handshakes     how many steps of TLS handshakes are computed before requests go on
 waiting        how a greenlet waits for a socket
+watchdog       reports code that blocks the event loop
+stacks         the stacks of all greenlets
+options        the options of the core
 """
 
 from geventcore.cores.gevent.core import GeventCore

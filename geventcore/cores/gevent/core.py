@@ -1,34 +1,40 @@
 """The gevent core: a greenlet for each connection, many thousands at once in one process.
 
-A request's life: accept (a place, see `connections`) → TLS handshake → head → authenticate → body → its turn (see
-`admission`) → dispatch → write → close. Whatever waits, for the socket or inside a plugin, lets others go on; what
-computes for long breathes in between; what can do neither is given to gevent's thread pool, or else the `watchdog`
-names it. Nobody is turned away: what cannot be served yet waits.
+A request's life: accept (`server`, `pool`) → TLS handshake → head → authenticate → body → slot (`limits`) → dispatch →
+write → close. A greenlet that waits, for the socket or inside a plugin, lets others run. A greenlet that computes for
+long calls `breathe`. Code that does neither goes to gevent's thread pool (`offload`), or the `watchdog` reports it. No
+request is refused: requests that cannot be served yet wait.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import socket
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from types import FrameType
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import gevent
 import gevent.os
+from gevent.event import Event
 from gevent.monkey import get_original
+from gevent.pool import Pool
 from gevent.resolver.thread import Resolver
 from gevent.threadpool import ThreadPool
 
-from geventcore.core.master import SystemCalls
-from geventcore.core.network import Abortable
-from geventcore.core.prefork import PreforkCore
-from geventcore.cores.gevent.admission import TREES_SHARE, Answers, ConnectionAdmission, Slots, Uploads
-from geventcore.cores.gevent.connections import BALANCER, Acceptor, Place, Places, most_connections
+from geventcore.core.network import NetworkCore
+from geventcore.core.uploads import UploadBudget
+from geventcore.cores.gevent.client_table import ClientTable, most_connections
+from geventcore.cores.gevent.connection import GeventConnection
 from geventcore.cores.gevent.handshakes import HandshakeTurns
+from geventcore.cores.gevent.limits import (
+    ProcessLimits,
+    RequestSlots,
+    ResponseBudget,
+)
 from geventcore.cores.gevent.options import (
     ANSWER_MEMORY,
     GEVENT_OPTIONS,
@@ -41,111 +47,134 @@ from geventcore.cores.gevent.options import (
     WORKER_TIMEOUT,
     WORKERS,
 )
-from geventcore.cores.gevent.stacks import describe_greenlets
-from geventcore.cores.gevent.waiting import GreenletWaiter
+from geventcore.cores.gevent.pool import ConnectionPool
+from geventcore.cores.gevent.server import ConnectionServer
+from geventcore.cores.gevent.stacks import running_greenlets
 from geventcore.cores.gevent.watchdog import Watchdog
+from geventcore.deadline_clock import CLOCK, TICK_SECONDS
 from geventcore.metrics.definitions import count_hub_block
 from geventcore.metrics.pools import PoolUse
 from geventcore.options.option import Option
 from geventcore.options.settings import LoadedSettings
-from geventcore.rpc.conversation import Conversation
-from geventcore.rpc.driving import Admission
-from geventcore.rpc.peer import Peer
-from geventcore.tls.stream import TLSStream
+from geventcore.workers.master import SystemCalls
+from geventcore.workers.prefork import WorkerPlan, fit_to_plugins
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: How long a greenlet may compute before it lets others go on, in seconds: well below what a client notices, well above
-#: what a switch costs (some microseconds).
+#: How long a greenlet may compute before others run, in seconds. A client does not notice it, and a switch takes some
+#: microseconds.
 SLICE_SECONDS = 0.005
 
-#: How many names are looked up at once. Threads exist only as far as they are needed, and nearly always wait.
+#: The number of names that are looked up at once. The threads are started when they are needed, and mostly wait.
 RESOLVER_THREADS = 50
-#: How long such a thread waits for another name before it ends, in seconds.
-RESOLVER_IDLE_SECONDS = 5
+#: The number of functions that run at once for plugins' own threads, and for what else is no client's request.
+BACKGROUND_THREADS = 200
+#: How long a thread of either kind waits for more work before it ends, in seconds.
+IDLE_THREAD_SECONDS = 5
+#: How long functions that are offloaded while plugins are loaded delay the fork of workers, in seconds.
+FORK_PATIENCE_SECONDS = 1.0
 
 
-class GeventCore(PreforkCore):
+class GeventCore(NetworkCore):
     """Serves each connection in a greenlet of its own.
 
     Attributes:
-        watchdog: finds out who holds up the others; it runs in each process that serves.
+        watchdog: reports code that blocks the event loop; runs in each process that serves.
     """
 
     name: ClassVar[str] = "gevent"
-    options: ClassVar[tuple[Option[Any], ...]] = (*PreforkCore.options, *GEVENT_OPTIONS)
+    options: ClassVar[tuple[Option[Any], ...]] = (*NetworkCore.options, *GEVENT_OPTIONS)
 
     def __init__(self, settings: LoadedSettings) -> None:
         super().__init__(settings)
-        self._waiter = GreenletWaiter()
-        self._answers = Answers(settings[ANSWER_MEMORY])
-        self._uploads = Uploads(settings[UPLOAD_MEMORY])
-        self._trees = Uploads(settings[UPLOAD_MEMORY] * TREES_SHARE)
-        self._slots = Slots(settings[POOL_SIZE], settings[MAX_RENDERS], self._answers)
-        self._places: dict[object, Place] = {}
-        self._all_places: Places | None = None
-        self._handshake_turns = HandshakeTurns(settings[MAX_HANDSHAKES])
+        self.connections: ClientTable = ClientTable()
+        responses = ResponseBudget(settings[ANSWER_MEMORY])
+        self._limits = ProcessLimits(
+            HandshakeTurns(settings[MAX_HANDSHAKES]),
+            RequestSlots(settings[POOL_SIZE], settings[MAX_RENDERS], responses),
+            UploadBudget(settings[UPLOAD_MEMORY], Event, nullcontext()),
+            responses,
+        )
         self.watchdog = Watchdog(settings[MAX_BLOCKING])
         self.watchdog.on_blocked(lambda plugin, _hook, seconds: count_hub_block(plugin, seconds))
         self._add_pools()
+        self._connection_greenlets: Pool = Pool()
+        self._background: ThreadPool | None = None
         self._computing: object = None
         self._computing_since = 0.0
 
-    @functools.cached_property
-    def worker_count(self) -> int:
-        """See `PreforkCore`. Plugins have a say, so it is asked for when they are loaded, and stays then."""
-        if (number := self.settings[WORKERS]) is not None:
-            return number
+    def plan_workers(self) -> WorkerPlan:
+        """Fork ``[gevent] workers`` processes."""
+        return WorkerPlan(
+            self._count_workers, lambda: self.settings[WORKER_TIMEOUT], WORKER_TIMEOUT.label, self._prepare_fork
+        )
+
+    def _count_workers(self) -> int:
+        number = self.settings[WORKERS]
         processors = len(os.sched_getaffinity(0))
-        hermits = [plugin.name for plugin in self.plugins if plugin.needs_one_process]
-        if hermits and processors > 1:
-            log.warning(
-                "There is one process, not %d: what %s learns from clients may be in its memory only. "
-                "[gevent] workers sets how many there are.",
-                processors,
-                ", ".join(hermits),
-            )
-        return 1 if hermits else processors
+        return number or fit_to_plugins(processors, self.plugins, f"{WORKERS.label} sets the number of processes.")
 
-    @property
-    def worker_timeout(self) -> float:
-        """See `PreforkCore`."""
-        return self.settings[WORKER_TIMEOUT]
-
-    def prepare_fork(self) -> SystemCalls:
+    def _prepare_fork(self) -> SystemCalls:
         """End gevent's threads, which exist if something was looked up or offloaded during the start.
 
-        The master never runs the event loop again, so what it waits with is the original.
+        The master never runs the event loop again, so it waits with the original system calls.
         """
         hub = gevent.get_hub()
         hub.resolver.close()
         del hub.resolver
         hub.threadpool.kill()
         del hub.threadpool
+        background, self._background = self._background, None
+        if background is not None:
+            # What takes longer goes on in the master only.
+            gevent.with_timeout(FORK_PATIENCE_SECONDS, background.kill, timeout_value=None)
         return SystemCalls(gevent.os.fork_gevent, get_original("os", "waitpid"), get_original("select", "poll"))
 
-    def _block(self) -> None:
+    def _run(self) -> bool:
+        # Plugins may look up names while they are loaded.
         _look_up_names_apart()
+        return super()._run()
+
+    def _start_threads(self) -> None:
+        # A worker has a hub of its own. Names that plugins look up in advance must not take the threads for `offload`.
+        _look_up_names_apart()
+        super()._start_threads()
+
+    def _block(self) -> None:
         self.watchdog.start()
-        places = self._all_places = Places(self._most_connections())
-        self.pools.add("connections", lambda: PoolUse(places.size, len(places)))
-        acceptor = Acceptor(self.listeners, places, self._serve)
-        acceptor.start()
+        size = self._most_connections()
+        self._connection_greenlets = pool = ConnectionPool(size, self.connections)
+        self.pools.add("connections", lambda: PoolUse(size, len(pool)))
+        servers = [ConnectionServer(listener, pool, self._wrap) for listener in self.sockets_to_accept()]
+        for server in servers:
+            server.start()
         self.ready()
         self.wait_for_termination()
-        acceptor.stop()
+        for server in servers:
+            # Not `stop`, which kills the greenlets that are not done after a second.
+            server.close()
+        # Connections that were accepted last are counted when their greenlets begin. What is not counted is cut off.
+        gevent.sleep(0)
         self.drain()
         self.watchdog.stop()
+
+    def start_ticks(self) -> None:
+        """See `NetworkCore.start_ticks`."""
+        self._ticks = gevent.get_hub().loop.timer(TICK_SECONDS, TICK_SECONDS, ref=False)
+        self._ticks.start(CLOCK.tick)
+
+    def _wrap(self, sock: socket.socket, address: Any) -> GeventConnection:
+        return GeventConnection(self, self._limits, sock, address)
 
     def _most_connections(self) -> int:
         wanted = self.settings[MAX_CONNECTIONS]
         possible = most_connections(wanted)
         if possible < wanted:
             # The default is for machines of every kind.
-            self.complain(
+            self.configuration.log_once(
                 f"A process has {possible} connections at most, not {wanted} ({MAX_CONNECTIONS.label}), because of the "
                 "limit on open files; see ulimit -n, or LimitNOFILE of systemd",
                 logging.WARNING if self.settings.is_set(MAX_CONNECTIONS) else logging.INFO,
@@ -153,72 +182,49 @@ class GeventCore(PreforkCore):
         return possible
 
     def _add_pools(self) -> None:
-        settings, slots, uploads, answers = self.settings, self._slots, self._uploads, self._answers
+        settings, limits = self.settings, self._limits
+        slots, uploads, responses = limits.slots, limits.uploads, limits.responses
         requests, upload_bytes, answer_bytes = settings[POOL_SIZE], settings[UPLOAD_MEMORY], settings[ANSWER_MEMORY]
         self.pools.add("requests", lambda: PoolUse(requests, slots.at_work, slots.waiting))
         self.pools.add("upload_bytes", lambda: PoolUse(upload_bytes, uploads.used, uploads.waiting))
-        self.pools.add("answer_bytes", lambda: PoolUse(answer_bytes, answers.used))
+        self.pools.add("answer_bytes", lambda: PoolUse(answer_bytes, responses.used))
 
-    def describe_stacks(self) -> str:
-        """Where every greenlet, and every thread, stands."""
-        return f"{describe_greenlets()}\n\n{super().describe_stacks()}"
-
-    # -- connections
-
-    def _serve(self, sock: socket.socket, address: tuple[Any, ...], place: Place) -> None:
-        current = gevent.getcurrent()
-        self._places[current] = place
-        try:
-            self.serve_connection(sock, address, self._waiter)
-        finally:
-            del self._places[current]
-
-    def note_source(self, source: tuple[str, int] | None) -> None:
-        """See `NetworkCore.note_source`."""
-        place = self._places.get(gevent.getcurrent())
-        if place is not None and self._all_places is not None:
-            self._all_places.move(place, BALANCER if source is None else source[0])
-
-    def take_handshake_turn(self) -> None:
-        """See `NetworkCore.take_handshake_turn`."""
-        self._handshake_turns.take()
-
-    def track(self, connection: Abortable, conversation: Conversation | None) -> None:
-        """See `NetworkCore.track`; tells also when the connection wants nothing."""
-        super().track(connection, conversation)
-        place = self._places.get(gevent.getcurrent())
-        if place is None:
-            return
-        if conversation is not None:
-            place.quiet = lambda: connection if conversation.is_idle else None
-        elif isinstance(connection, TLSStream):
-            place.quiet = lambda: None if connection.has_begun else connection
-
-    def admission(self, peer: Peer, stream: TLSStream) -> AbstractContextManager[Admission]:
-        """See `NetworkCore.admission`."""
-        return ConnectionAdmission(self._slots, self._uploads, self._trees, self._answers, peer, stream)
+    def tasks(self) -> Iterable[tuple[str, FrameType | None]]:
+        """Name and frame of every greenlet."""
+        return running_greenlets()
 
     # -- for plugins
 
     def offload(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call something that blocks in a thread, while other greenlets go on."""
+        """Call a function that blocks, in a thread, while other greenlets run.
+
+        Requests share the event loop's threads. Everything else has others: what a plugin does by itself may take long,
+        and no client waits for it.
+        """
         results: list[T] = []
 
         def call() -> Exception | None:
-            # gevent would print what is raised in its thread, whatever becomes of it.
+            # gevent would print an exception that is raised in its thread.
             try:
                 results.append(function(*args, **kwargs))
-            except Exception as err:  # noqa: BLE001 - it is raised where it was called for
+            except Exception as err:  # noqa: BLE001 - raised again in the calling greenlet
                 return err
             return None
 
-        error = gevent.get_hub().threadpool.apply(call)
+        error = self._threads_for_caller().apply(call)
         if error is not None:
             raise error
         return results[0]
 
+    def _threads_for_caller(self) -> ThreadPool:
+        if gevent.getcurrent() in self._connection_greenlets.greenlets:
+            return gevent.get_hub().threadpool
+        if self._background is None:
+            self._background = ThreadPool(BACKGROUND_THREADS, idle_task_timeout=IDLE_THREAD_SECONDS)
+        return self._background
+
     def breathe(self) -> None:
-        """Let other greenlets go on if this one has computed for `SLICE_SECONDS`."""
+        """Let other greenlets run if this one has computed for `SLICE_SECONDS`."""
         now = time.perf_counter()
         current = gevent.getcurrent()
         if current is not self._computing:
@@ -226,14 +232,15 @@ class GeventCore(PreforkCore):
             self._computing_since = now
         elif now - self._computing_since > SLICE_SECONDS:
             self._computing = None
-            self._slots.breathe()
+            self._limits.slots.breathe()
 
 
 def _look_up_names_apart() -> None:
-    """Have names looked up by threads that do nothing else.
+    """Use threads of their own for name lookups.
 
-    A name server that does not answer keeps a thread for many seconds, and what plugins offload must not wait for that.
+    A lookup takes many seconds if the name server does not answer, and functions that plugins offload must not wait for
+    it.
     """
     hub = gevent.get_hub()
-    if isinstance(hub.resolver, Resolver):
-        hub.resolver.pool = ThreadPool(RESOLVER_THREADS, hub, idle_task_timeout=RESOLVER_IDLE_SECONDS)
+    if isinstance(hub.resolver, Resolver) and hub.resolver.pool is hub.threadpool:
+        hub.resolver.pool = ThreadPool(RESOLVER_THREADS, hub, idle_task_timeout=IDLE_THREAD_SECONDS)

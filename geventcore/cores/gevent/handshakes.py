@@ -1,9 +1,8 @@
-"""Turns for TLS handshakes, so that many of them at once do not hold up requests that are under way.
+"""Turns for TLS handshakes, so that many of them at once do not delay requests that are under way.
 
-A handshake computes for a millisecond where most steps of a request take a fraction of that, and whoever likes can
-begin any number of handshakes. All that arrive at the same moment, one after the other, would keep everybody else
-waiting until the last is done. So in each turn of the event loop only a few go on; then whoever else has something to
-do comes first.
+A step of a handshake computes for a millisecond, most steps of a request for a fraction of that, and any client can
+begin any number of handshakes. Handshakes that arrive together would delay all requests until the last one is done. So
+each turn of the event loop computes only a few steps; then other greenlets run.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from typing import Any
 import gevent
 from gevent.hub import Waiter
 
-#: Of the event loop: after everything that has arrived.
+#: The priority of timers in the event loop that run after all other events.
 _LOWEST_PRIORITY = -2
 
 
 class HandshakeTurns:
-    """Lets `count` steps of handshakes go on in each turn of the event loop, the longest waiting first."""
+    """Runs `count` steps of handshakes in each turn of the event loop, in the order of their arrival."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -29,7 +28,7 @@ class HandshakeTurns:
         self._timer: Any = None
 
     def take(self) -> None:
-        """Wait until it is this greenlet's turn."""
+        """Wait until this greenlet may compute a step."""
         loop = gevent.get_hub().loop
         # The loop looks at the clock once in each turn.
         now = loop.now()

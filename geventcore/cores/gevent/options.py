@@ -12,7 +12,7 @@ from geventcore.options.option import Option
 
 #: Nobody has as many processors; more would only be a typing error that keeps the machine busy.
 MOST_WORKERS = 1024
-#: Workers say every two seconds that they live, see `geventcore.core.worker_link.ALIVE_SECONDS`.
+#: Workers say every two seconds that they live, see `geventcore.workers.link.ALIVE_SECONDS`.
 LEAST_WORKER_TIMEOUT = 3
 
 WORKERS = Option(
@@ -87,7 +87,8 @@ UPLOAD_MEMORY = Option(
     types.size(64 << 10),
     "32m",
     "How much memory a process gives to what clients send. Requests above 16 KB wait until there is room for them.\n\n"
-    "Four times as much goes to those of them that are worked on.",
+    "The documents that they become count with their own size. One request may take more, as far as [reporting] "
+    "max_size and [probes] max_result_size allow.",
     at_start=True,
 )
 

@@ -1,4 +1,4 @@
-"""Where the greenlets of this process stand."""
+"""The greenlets of this process and their stack frames."""
 
 from __future__ import annotations
 
@@ -8,15 +8,9 @@ from types import FrameType
 
 from greenlet import getcurrent, greenlet
 
-from geventcore.core.stacks import describe_frames
 
-
-def describe_greenlets() -> str:
-    """The stacks of all greenlets. Finding them takes some milliseconds: the garbage collector knows where they are."""
-    return describe_frames(_greenlets())
-
-
-def _greenlets() -> Iterator[tuple[str, FrameType | None]]:
+def running_greenlets() -> Iterator[tuple[str, FrameType | None]]:
+    """Name and frame of all other greenlets. It takes some milliseconds: the garbage collector finds them."""
     current = getcurrent()
     for found in gc.get_objects():
         if isinstance(found, greenlet) and found is not current and not found.dead:

@@ -1,10 +1,9 @@
-"""How a greenlet waits for a socket while others run."""
+"""Waiting for a socket while other greenlets run."""
 
 from __future__ import annotations
 
 import select
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,9 @@ import gevent
 from gevent.hub import Waiter
 from gevent.monkey import get_original
 
-#: The system's own, which does not wait.
+from geventcore.deadline_clock import now
+
+#: The original function: its poll object is asked without waiting.
 _poll: Callable[[], Any] = get_original("select", "poll")
 
 
@@ -29,14 +30,20 @@ class GreenletWaiter:
 
 
 def _wait(sock: socket.socket, deadline: float, events: int) -> None:
-    remaining = deadline - time.monotonic()
-    if remaining <= 0:
-        raise TimeoutError("the deadline has passed")
+    while (remaining := deadline - now()) > 0:
+        if _wait_for(sock, remaining, events):
+            return
+        # The clock may have stood still meanwhile: then there is time left.
+    raise TimeoutError("the deadline has passed")
+
+
+def _wait_for(sock: socket.socket, seconds: float, events: int) -> bool:
+    """Wait until the socket is ready, at most for so many seconds; returns whether it is."""
     hub = gevent.get_hub()
-    # A watcher and a timer, and whichever comes first switches back: half of what gevent.Timeout would take.
+    # The watcher or the timer switches back, whichever is first. gevent.Timeout would take twice as long.
     waiter: Waiter[bool] = Waiter(hub)
     watcher = hub.loop.io(sock.fileno(), events)
-    timer = hub.loop.timer(remaining)
+    timer = hub.loop.timer(seconds)
     try:
         watcher.start(waiter.switch, True)
         timer.start(waiter.switch, False)
@@ -44,9 +51,8 @@ def _wait(sock: socket.socket, deadline: float, events: int) -> None:
     finally:
         watcher.close()
         timer.close()
-    # A busy server may have been too late to see what had come in time.
-    if not is_ready and not _is_ready(sock, events):
-        raise TimeoutError("the deadline has passed")
+    # A busy event loop may call the timer although data has come in time.
+    return is_ready or _is_ready(sock, events)
 
 
 def _is_ready(sock: socket.socket, events: int) -> bool:

@@ -1,15 +1,14 @@
-"""Finds out who holds up the others: which plugin, hook, client, template and line did not let the event loop turn.
+"""The watchdog reports code that blocks the event loop: plugin, hook, client, template and line.
 
-A thread of the system's, which gevent knows nothing of, looks several times in each `max_blocking` seconds what the
-serving thread executes. If the event loop has not turned since and the same greenlet has been running all the time,
-that greenlet blocks. Who it is, is read from its stack: the objects that it is in and their local variables. So nothing
-has to be noted at the places where plugins are called, and what does not block costs nothing but a counter at each turn
-of the event loop.
+A native thread, outside of gevent, looks several times in each `max_blocking` seconds at the code that the serving
+thread runs. If the event loop has not turned since the last look and the same greenlet has run all the time, that
+greenlet blocks. Its stack tells the rest: the objects that it is in and their local variables. So calls of plugins need
+not be noted, and code that does not block costs only a counter at each turn of the event loop.
 
 Code that holds the interpreter's lock all the time, such as a regular expression, is seen when it ends, at the line
 that called it.
 
-What was found is told in the serving thread, once it goes on: locks of the log belong to greenlets.
+The serving thread logs the report when it goes on, because the locks of the log belong to greenlets.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from types import FrameType
 from typing import Any
 
 import gevent
+import gevent.hub
 from gevent.monkey import get_original
 from lxml import etree
 
@@ -36,15 +36,17 @@ from geventcore.plugin.client_metadata import ClientMetadata
 
 log = logging.getLogger(__name__)
 
-#: How often it is looked in the time that is allowed.
+#: The number of looks in each `max_blocking` seconds.
 LOOKS = 4
-#: A place is named once in this time, in seconds.
+#: A place is logged at most once in this time, in seconds.
 COMPLAINT_SECONDS = 60.0
-_GEVENT = str(Path(gevent.__file__).parent)
-_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
-_OWN = str(Path(geventcore.__file__).parent)
-_RENDER = f"{_OWN}/render/"
-_TEMPLATING = f"{_OWN}/templating/"
+#: The module of the event loop. A greenlet may begin in another one of gevent's: that of its servers calls a handler.
+_EVENT_LOOP = gevent.hub.__file__
+# Directories end with a slash.
+_STANDARD_LIBRARY = f"{sysconfig.get_path('stdlib')}/"
+_OWN = f"{Path(geventcore.__file__).parent}/"
+_RENDER = f"{_OWN}render/"
+_TEMPLATING = f"{_OWN}templating/"
 
 _sleep: Callable[[float], None] = get_original("time", "sleep")
 _monotonic: Callable[[], float] = get_original("time", "monotonic")
@@ -55,12 +57,12 @@ _process_time: Callable[[], float] = time.process_time
 
 @dataclass(frozen=True)
 class Culprit:
-    """Who has blocked.
+    """Code that has blocked the event loop.
 
     Attributes:
-        plugin: its name; empty if it was none.
+        plugin: the name of the plugin; empty if it was none.
         hook: the method of the plugin that was called, or else the function.
-        client: whose request it was; empty if that is not known.
+        client: the client of the request; empty if it is not known.
         line: ``file:line`` of the site's or the server's code.
         subject: the entry that was bound and the template that was rendered, as far as there is one.
     """
@@ -73,7 +75,7 @@ class Culprit:
 
     @property
     def place(self) -> tuple[str, str, str]:
-        """What is the same if another client suffers from it."""
+        """The plugin, hook and line, which are the same for other clients."""
         return self.plugin, self.hook, self.line
 
     def __str__(self) -> str:
@@ -97,7 +99,7 @@ class Watchdog:
     """Watches the thread that starts it.
 
     Attributes:
-        seconds: (plugin, hook) -> for how long it has blocked, in all.
+        seconds: (plugin, hook) -> the time for which it has blocked, in all.
     """
 
     def __init__(self, max_blocking: float) -> None:
@@ -113,11 +115,11 @@ class Watchdog:
         self.seconds: dict[tuple[str, str], float] = {}
 
     def on_blocked(self, hook: BlockedHook) -> None:
-        """Have `hook` called whenever somebody has blocked."""
+        """Call `hook` whenever code has blocked."""
         self._hooks.append(hook)
 
     def start(self) -> None:
-        """Watch the calling thread, in this process: to be called after a fork."""
+        """Watch the calling thread of this process. Call it after a fork."""
         if not self._max_blocking:
             return
         loop = gevent.get_hub().loop
@@ -138,6 +140,10 @@ class Watchdog:
     def _turn(self) -> None:
         self._turns += 1
 
+    def places(self) -> dict[tuple[str, str, str], float]:
+        """Return plugin, hook and line of the code that has blocked -> the time in seconds."""
+        return {place: tally.seconds for place, tally in self._tallies.items()}
+
     # -- in the thread that watches
 
     def _watch(self, wake: Any) -> None:
@@ -153,7 +159,7 @@ class Watchdog:
                 return
             has_turned, turns = self._turns != turns, self._turns
             outermost = _outermost(frame)
-            # Whoever holds the interpreter's lock keeps this thread from looking; a busy machine may do that, too.
+            # Code that holds the interpreter's lock keeps this thread from looking. So may a busy machine.
             was_kept_from_looking = min(now - looked, cpu - computed) >= self._max_blocking
             if has_turned or outermost is not suspect:
                 if culprit is not None:
@@ -186,10 +192,21 @@ class Watchdog:
             if tally.told_at is None or now - tally.told_at >= COMPLAINT_SECONDS:
                 tally.told_at = now
                 log.warning(
-                    "Nobody else was served for %.1f s because of %s (%.1f s in %d times so far); see [gevent] "
+                    "The event loop was blocked for %.1f s by %s (%.1f s in %d times so far); see [gevent] "
                     "max_blocking",
                     *(seconds, culprit, tally.seconds, tally.times),
                 )
+
+
+def blocking_places(function: Callable[[], object], max_blocking: float) -> dict[tuple[str, str, str], float]:
+    """Call a function in a greenlet; return plugin, hook and line of the code that blocks -> the time in seconds."""
+    watchdog = Watchdog(max_blocking)
+    watchdog.start()
+    gevent.spawn(function).get()
+    # The report of the last place comes with the next turns of the event loop.
+    gevent.sleep(2 * max_blocking)
+    watchdog.stop()
+    return watchdog.places()
 
 
 def _frames(frame: FrameType) -> Iterator[FrameType]:
@@ -207,7 +224,7 @@ def _outermost(frame: FrameType) -> FrameType:
 
 
 def _is_asleep(native_id: int) -> bool:
-    """Whether a thread waits in the kernel; one that only gets no processor, on a busy machine, is not to blame."""
+    """Return true if a thread waits in the kernel, and not for a processor of a busy machine."""
     try:
         return Path(f"/proc/self/task/{native_id}/stat").read_text().rpartition(")")[2].split()[0] != "R"
     except (OSError, IndexError):
@@ -215,12 +232,12 @@ def _is_asleep(native_id: int) -> bool:
 
 
 def _is_waiting(outermost: FrameType) -> bool:
-    """Whether this is the event loop itself, which waits for something to happen."""
-    return outermost.f_code.co_filename.startswith(_GEVENT)
+    """Return true for the event loop itself, which waits for events."""
+    return outermost.f_code.co_filename == _EVENT_LOOP
 
 
 def _is_library(filename: str) -> bool:
-    """Whether code is nobody's own, so that the line which called it says more."""
+    """Return true for a library: then the line that called it says more."""
     if filename.startswith(_OWN):
         return False
     return filename.startswith((_STANDARD_LIBRARY, "<frozen")) or "site-packages" in filename
@@ -235,12 +252,12 @@ def _identify(frame: FrameType) -> Culprit:
         values = current.f_locals
         owner = values.get("self")
         if isinstance(owner, Plugin) and plugin in ("", owner.name):
-            # The outermost method of the innermost plugin is what was called.
+            # The called hook is the outermost method of the innermost plugin.
             plugin, hook = owner.name, code.co_name
         if code.co_filename.startswith(_RENDER):
             generator = values.get("generator")
             if isinstance(generator, Plugin) and not plugin:
-                # What binds an entry may be any function in the generator's table.
+                # Any function in the generator's table may bind an entry.
                 plugin, hook = generator.name, "bind_entry"
             entry = entry or _entry_name(values)
         elif not template and code.co_filename.startswith(_TEMPLATING):

@@ -1,13 +1,14 @@
-"""``authorizedkeys.xml``: an authorized_keys file that is put together from keys in the repository.
+"""``authorizedkeys.xml``: an authorized_keys file that is assembled from keys in the repository.
 
-``<Allow from="/root/.ssh/id_rsa.pub"/>`` takes the entry of that name, bound for this client, for ``host=…`` or for a
-client that is only in ``group=…``; an ``Allow`` without ``from`` holds the key itself. ``Option`` elements in it are
-the options of the key. A key that cannot be had is left out, which the log tells.
+``<Allow from="/root/.ssh/id_rsa.pub"/>`` uses the entry of that name, bound for this client, for ``host=…`` or for a
+client that is only in ``group=…``. An ``Allow`` without ``from`` contains the key itself. Its ``Option`` elements are
+the options of the key. A missing key is left out and logged.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -17,20 +18,24 @@ from geventcore.errors import GeventcoreError, PluginExecutionError
 from geventcore.filemonitor import FileEvent
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
+from geventcore.plugin.specificity import Specificity
 from geventcore.plugins.cfg.content import Content
 from geventcore.plugins.cfg.handlers import CfgGenerator
 from geventcore.plugins.cfg.options import SSHKEYS_CATEGORY
-from geventcore.specfiles.specificity import Specificity
 from geventcore.specfiles.structfile import StructFile
 
 log = logging.getLogger(__name__)
 
-#: What this thread is putting together: file, host and profile. One that needs itself has no end.
+#: One line of a ``.pub`` file (sshd(8)). An entry may come from a client, which must not get rid of the options of its
+#: key, such as ``command``, by another line or by options of its own.
+_PUBLIC_KEY = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
+
+#: The files that this thread is generating, as (file, host, profile), to detect a file that includes itself.
 _in_progress: ContextVar[tuple[tuple[Path, str, str | None], ...]] = ContextVar("authorized_keys", default=())
 
 
 class AuthorizedKeysGenerator(CfgGenerator):
-    """One line for each key, without a newline at the end."""
+    """A generator that writes one line for each key, without a newline at the end."""
 
     basenames = ("authorizedkeys.xml", "authorized_keys.xml")
     is_specific = False
@@ -40,13 +45,18 @@ class AuthorizedKeysGenerator(CfgGenerator):
         super().__init__(path, specificity, context)
         self._file = StructFile(path, context, monitor_self=False)
 
+    @property
+    def file(self) -> StructFile:
+        """The structured file."""
+        return self._file
+
     def handle_event(self, event: FileEvent) -> None:
         self._file.handle_event(event)
 
     def get_content(self, entry: etree._Element, metadata: ClientMetadata) -> Content:
         this = (self.path, metadata.hostname, metadata.profile)
         if this in _in_progress.get():
-            raise PluginExecutionError(f"{self.path} needs itself")
+            raise PluginExecutionError(f"{self.path}: this file includes its own content")
         token = _in_progress.set((*_in_progress.get(), this))
         try:
             lines = []
@@ -64,7 +74,7 @@ class AuthorizedKeysGenerator(CfgGenerator):
             return self._key_of_entry(source, allow, metadata)
         key = (allow.text or "").strip()
         if not key:
-            log.warning("%s: an Allow element without a key and without from is left out", self.path)
+            log.warning("%s: ignoring an Allow element with neither a key nor from", self.path)
         return key
 
     def _key_of_entry(self, source: str, allow: etree._Element, metadata: ClientMetadata) -> str:
@@ -75,15 +85,21 @@ class AuthorizedKeysGenerator(CfgGenerator):
             entry = etree.Element("Path", name=source)
             self.context.bind_entry(entry, owner)
         except GeventcoreError as err:
-            log.info("%s: for %s there is no key %s: %s", self.path, metadata.hostname, source, err)
+            log.info("%s: leaving out a key for %s: cannot bind %s: %s", self.path, metadata.hostname, source, err)
             return ""
         key = (entry.text or "").strip()
         if not key:
-            log.warning("%s: for %s the key %s is empty; left out", self.path, metadata.hostname, source)
+            log.warning("%s: leaving out a key for %s: %s is empty", self.path, metadata.hostname, source)
+        elif allow.find("Option") is not None and not _PUBLIC_KEY.fullmatch(key):
+            log.error(
+                "%s: leaving out a key for %s: the options are for one key, and %s is something else",
+                *(self.path, metadata.hostname, source),
+            )
+            return ""
         return key
 
     def _owner(self, allow: etree._Element, metadata: ClientMetadata) -> ClientMetadata | None:
-        """The client whose key is meant; None, with a warning, if a category decides and this client has no group."""
+        """Return the client whose key is used; None, with a warning, if this client has no group in the category."""
         host, group = allow.get("host"), allow.get("group")
         if host is not None:
             return self.context.build_metadata(host)
@@ -92,7 +108,7 @@ class AuthorizedKeysGenerator(CfgGenerator):
         category = allow.get("category") or self.context.settings[SSHKEYS_CATEGORY]
         if category and not metadata.group_in_category(category):
             log.warning(
-                "%s: %s has no group in category %s; the key %s is left out",
+                "%s: %s has no group in category %s; leaving out the key %s",
                 *(self.path, metadata.hostname, category, allow.get("from")),
             )
             return None
@@ -100,7 +116,7 @@ class AuthorizedKeysGenerator(CfgGenerator):
 
 
 def _options(allow: etree._Element) -> str:
-    """What stands before the key: ``name`` or ``name=value``, with commas between them."""
+    """Return the options before the key: ``name`` or ``name=value``, separated by commas."""
     return ",".join(
         f"{option.get('name')}={option.get('value')}" if option.get("value") else option.get("name", "")
         for option in allow.iter("Option")

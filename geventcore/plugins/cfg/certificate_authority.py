@@ -1,9 +1,9 @@
 """The site's certificate authorities: the sections ``[sslca_<name>]``.
 
-Certificates are signed by ``openssl ca`` with the site's own configuration of the authority. That file says much more
-than which key signs: extensions, the policy on names, serial numbers, the index that revocation needs, keys in
-hardware. Only openssl itself honours all of it. It does not guard its index against a second openssl, so signing is one
-at a time, here and in other processes of this server.
+``openssl ca`` signs certificates, with the site's own configuration of the authority. That file sets more than the key:
+extensions, the policy on names, serial numbers, the index for revocation, keys in hardware. Only openssl itself
+supports all of it. It does not lock its index against a second openssl, so the processes of this server sign one
+certificate at a time.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from cryptography import x509
 from geventcore.errors import PluginExecutionError, TLSError
 from geventcore.options import Option, Settings, types
 from geventcore.plugin.programs import run_program
+from geventcore.regular_files import read_file
 from geventcore.specfiles.creation import PathLocks
 from geventcore.tls.authority import has_issued
 from geventcore.tls.pem import read_certificates
 
-#: How long openssl may take to sign, and how long to wait for another process that signs, in seconds.
+#: The timeout for signing, and for waiting until another process has signed, in seconds.
 SIGN_SECONDS = 30.0
 _POLL_SECONDS = 0.05
-#: More certificates than this between one and its root are taken for a circle.
+#: The limit on certificates between one and its root. A longer chain counts as a cycle.
 _MAX_CHAIN = 10
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n", re.DOTALL)
 
@@ -39,14 +40,14 @@ _locks = PathLocks()
 
 @dataclass(frozen=True)
 class CertificateAuthority:
-    """One of them.
+    """A certificate authority of the site.
 
     Attributes:
-        name: what ``sslcert.xml`` calls it.
-        config: its openssl configuration file; None if there is none, so that it cannot sign.
-        passphrase: that of its key, or None.
+        name: its name in ``sslcert.xml``.
+        config: its openssl configuration file; None if it cannot sign.
+        passphrase: the passphrase of its key, or None.
         chaincert: the file with its certificate and those above it, or None.
-        is_root: whether the chain in that file ends with a root.
+        is_root: true if the chain in that file ends with a root.
     """
 
     name: str
@@ -57,7 +58,7 @@ class CertificateAuthority:
 
     @classmethod
     def of(cls, settings: Settings, name: str) -> CertificateAuthority:
-        """The authority of a name; `ConfigError` if its options make no sense."""
+        """Return the authority `name`; `ConfigError` if its options are invalid."""
         section = f"sslca_{name}"
         return cls(
             name,
@@ -70,29 +71,33 @@ class CertificateAuthority:
                 )
             ],
             settings[
-                Option(section, "chaincert", types.OPTIONAL_PATH, None, "The certificates of the CA and those above.")
+                Option(
+                    section, "chaincert", types.OPTIONAL_PATH, None, "The certificates of the CA and those above it."
+                )
             ],
-            settings[Option(section, "root_ca", types.BOOLEAN, False, "Whether chaincert ends with a root.")],
+            settings[Option(section, "root_ca", types.BOOLEAN, False, "The chaincert ends with a root certificate.")],
         )
 
     def sign(self, request: bytes, days: int) -> bytes:
-        """The certificate for a request, both in PEM; `PluginExecutionError` says in one line why there is none."""
+        """Sign a request; both are in PEM. `PluginExecutionError`, in one line, if signing fails."""
         if self.config is None:
-            raise PluginExecutionError(f"[sslca_{self.name}] has no config, so no certificate can be signed")
+            raise PluginExecutionError(
+                f"[sslca_{self.name}] has no option config, which is required to sign certificates"
+            )
         with tempfile.TemporaryDirectory(prefix="geventcore-") as directory, self._alone(self.config):
             request_file = Path(directory, "request.pem")
             request_file.write_bytes(request)
             command = ["openssl", "ca", "-config", str(self.config), "-in", str(request_file)]
             command += ["-days", str(days), "-batch", "-notext"]
             if self.passphrase is not None:
-                # Neither the command line nor the environment is a place for a secret; this directory is ours alone.
+                # Other users can read a command line or an environment, but not this directory.
                 passphrase_file = Path(directory, "passphrase")
                 passphrase_file.write_text(f"{self.passphrase}\n")
                 command += ["-passin", f"file:{passphrase_file}"]
             output = run_program(command, SIGN_SECONDS)
         found = _CERTIFICATE.search(output)
         if found is None:
-            raise PluginExecutionError(f"openssl ca with {self.config} has made no certificate")
+            raise PluginExecutionError(f"openssl ca with {self.config} printed no certificate")
         return found[0]
 
     @contextmanager
@@ -109,28 +114,32 @@ class CertificateAuthority:
                         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                         break
                     except BlockingIOError:
-                        # Waiting in the kernel would stop every greenlet of this process.
+                        # A blocking lock would stop every greenlet of this process.
                         if time.monotonic() > deadline:
-                            raise PluginExecutionError(f"{config}: another process signs all the time") from None
+                            raise PluginExecutionError(
+                                f"{config}: timeout after {SIGN_SECONDS:g} seconds: another process is signing with it"
+                            ) from None
                         time.sleep(_POLL_SECONDS)
                 yield
 
     def chain(self) -> bytes:
-        """What is appended to certificates: the contents of ``chaincert``; `PluginExecutionError` if there are none."""
+        """Return the content of ``chaincert``, to append to certificates; `PluginExecutionError` if there is none."""
         if self.chaincert is None:
-            raise PluginExecutionError(f"[sslca_{self.name}] has no chaincert, so no chain can be appended")
+            raise PluginExecutionError(f"[sslca_{self.name}] has no option chaincert, which append_chain requires")
         try:
-            return self.chaincert.read_bytes()
+            return read_file(self.chaincert)
         except OSError as err:
             raise PluginExecutionError(f"{self.chaincert}: cannot be read: {err.strerror}") from err
 
     def check(self, certificates: Sequence[x509.Certificate]) -> None:
-        """Check that the first of some certificates is valid now and comes from this authority.
+        """Check that the first certificate is valid now and was issued by this authority.
 
-        The others may lie in between. `PluginExecutionError` if it does not, or if there is no usable ``chaincert``.
+        The others may be intermediates. `PluginExecutionError` if the check fails, or if ``chaincert`` is not usable.
         """
         if self.chaincert is None:
-            raise PluginExecutionError(f"[sslca_{self.name}] has no chaincert to check certificates with")
+            raise PluginExecutionError(
+                f"[sslca_{self.name}] has no option chaincert, which is required to check certificates"
+            )
         try:
             trusted = read_certificates("chaincert", self.chaincert)
         except TLSError as err:
@@ -158,7 +167,7 @@ def _may_issue(certificate: x509.Certificate) -> bool:
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
-        # Roots of old have no extensions.
+        # Old root certificates have no extensions.
         return certificate.version is x509.Version.v1
     except ValueError:
         return False
@@ -172,9 +181,7 @@ def _check_validity(certificate: x509.Certificate) -> None:
     now = datetime.now(timezone.utc)
     subject = certificate.subject.rfc4514_string()
     if now > certificate.not_valid_after_utc:
-        raise PluginExecutionError(
-            f"the certificate {subject} has expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
-        )
+        raise PluginExecutionError(f"the certificate {subject} expired on {certificate.not_valid_after_utc:%Y-%m-%d}")
     if now < certificate.not_valid_before_utc:
         raise PluginExecutionError(
             f"the certificate {subject} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"

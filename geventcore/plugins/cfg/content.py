@@ -1,8 +1,7 @@
-"""The content of a file, in the one form that it is needed in.
+"""The content of a file, stored in a single form to save memory.
 
-A repository may be large, so a file is kept once: as text if XML can hold it, otherwise as bytes. Where clients get it
-in base64, the bytes give way to that form when the first of them asks. Text that is ASCII is kept as bytes, which lxml
-takes as well, and faster.
+A repository may be large, so a file's content is stored once: as text if XML allows it, else as bytes. If clients get
+it in base64, that form replaces the bytes on first use. ASCII text is stored as bytes, which lxml accepts faster.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from geventcore.specfiles.xmltext import decode_text, illegal_position
 
 
 class Content:
-    """The content of a file; never changes, whichever form it is kept in.
+    """The content of a file; immutable, whichever form it is stored in.
 
     Attributes:
-        text: as an XML element's text, which is ASCII if it is bytes; None if XML cannot hold it.
+        text: the content as an XML element's text, which is ASCII if it is bytes; None if XML does not allow it.
     """
 
     __slots__ = ("_base64", "_bytes", "_encoding", "_name", "text")
 
     def __init__(self, name: object, encoding: str, text: str | bytes | None, data: bytes | None) -> None:
-        """Exactly one of `text` and `data` is given. `name` is the file's, for messages."""
+        """Store exactly one of `text` and `data`. `name` is the file's name, for messages."""
         self.text = text
         self._name = name
         self._encoding = encoding
@@ -32,7 +31,7 @@ class Content:
 
     @classmethod
     def of_bytes(cls, data: bytes, encoding: str, name: object) -> Content:
-        """The content of a file that has been read."""
+        """Create the content from a file's bytes."""
         try:
             text = decode_text(data, encoding, name)
         except RepositoryError:
@@ -46,20 +45,20 @@ class Content:
 
     @classmethod
     def of_text(cls, text: str, encoding: str, name: object) -> Content:
-        """The content that a template or the like made; `PluginExecutionError` if it is no text in the encoding."""
+        """Create the content from generated text; `PluginExecutionError` if the encoding cannot represent it."""
         if illegal_position(text) is None:
             return cls(name, encoding, text, None)
         return cls(name, encoding, None, _encode(text, encoding, name))
 
     def decode(self) -> str:
-        """The text of a content that has no `text`; `PluginExecutionError` says why, unless it is just unusual."""
+        """Return the text of a content without `text`; `PluginExecutionError` if XML does not allow it."""
         try:
             return decode_text(self.as_bytes(), self._encoding, self._name)
         except RepositoryError as err:
             raise PluginExecutionError(f'{err}; deliver it with encoding="base64" in info.xml') from err
 
     def as_bytes(self) -> bytes:
-        """The bytes; `PluginExecutionError` if the text has characters that the encoding does not know."""
+        """Return the bytes; `PluginExecutionError` if the encoding cannot represent the text."""
         data, text = self._bytes, self.text
         if data is not None:
             return data
@@ -69,7 +68,7 @@ class Content:
 
     @property
     def base64(self) -> str:
-        """In base64, one line."""
+        """Return the content in base64, in one line."""
         if self._base64 is None:
             self._base64 = base64.b64encode(self.as_bytes()).decode("ascii")
             self._bytes = None
@@ -80,4 +79,4 @@ def _encode(text: str, encoding: str, name: object) -> bytes:
     try:
         return text.encode(encoding)
     except UnicodeEncodeError as err:
-        raise PluginExecutionError(f"{name}: {err.object[err.start]!r} is no {encoding} text") from err
+        raise PluginExecutionError(f"{name}: cannot encode {err.object[err.start]!r} in {encoding}") from err

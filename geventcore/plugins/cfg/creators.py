@@ -1,12 +1,12 @@
-"""What creators have in common: XML files that say what is to be made, and the files that are made.
+"""The common base of creators: an XML file with instructions, and the files that are created from it.
 
-What a creator makes is stored next to its XML file, as ``<base>.H_<host>``, or as ``<base>.G<priority>_<group>`` if
-there is a category of groups that share it: the attribute ``category`` of the root element, else an option. The
-attribute ``perhost="true"`` overrules both, ``priority`` is that of the name (50). With a passphrase configured,
-secrets are encrypted and get ``.crypt`` at the end.
+A created file is stored next to its XML file, as ``<base>.H_<host>``. It is ``<base>.G<priority>_<group>`` instead if a
+category of groups shares it: the attribute ``category`` of the root element, else an option. The attribute
+``perhost="true"`` overrides both; ``priority`` is the priority in the name (default 50). If a passphrase is configured,
+secrets are encrypted and get the extension ``.crypt``.
 
-Each file is made once, however many clients ask at the same time, and counts at once: nobody waits for the file
-monitor. A file that exists is never made anew; remove it for that.
+Each file is created once, however many clients request it at the same time, and is used at once, without waiting for
+the file monitor. An existing file is never created again; remove it to have it created again.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from geventcore.filemonitor import FileEvent
 from geventcore.options import Option
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
+from geventcore.plugin.specificity import Specificity, file_name
 from geventcore.plugins.cfg.content import Content
-from geventcore.plugins.cfg.handlers import CfgCreator
-from geventcore.plugins.cfg.options import CATEGORY, PASSPHRASE
+from geventcore.plugins.cfg.handlers import CfgCreator, handler_table
+from geventcore.plugins.cfg.options import CATEGORY, HANDLERS, PASSPHRASE
+from geventcore.regular_files import read_file
+from geventcore.repository.durable_writes import make_directories, write_durably
 from geventcore.specfiles.creation import PathLocks, create_durably
-from geventcore.specfiles.durable import write_durably
-from geventcore.specfiles.specificity import Specificity
 from geventcore.specfiles.structfile import StructFile
 
 log = logging.getLogger(__name__)
@@ -42,11 +43,11 @@ _locks = PathLocks()
 
 
 class XMLCreator(CfgCreator):
-    """A creator that an XML file instructs.
+    """A creator with instructions in an XML file.
 
     Class attributes:
-        category_option, passphrase_option: those that are asked before the options of ``[cfg]``.
-        is_secret: whether what it makes is encrypted and kept from others.
+        category_option, passphrase_option: options that override those of ``[cfg]``.
+        is_secret: true if its files are encrypted and not readable for other users.
     """
 
     is_specific = False
@@ -58,44 +59,59 @@ class XMLCreator(CfgCreator):
     def __init__(self, path: Path, specificity: Specificity, context: PluginContext) -> None:
         super().__init__(path, specificity, context)
         self._file = StructFile(path, context, monitor_self=False)
+        #: What a command that only looks at the site has created, and does not store.
+        self._unsaved: dict[Path, bytes] = {}
+
+    @property
+    def unsaved(self) -> list[bytes]:
+        """The contents that a command which only looks at the site has created, and does not store."""
+        return list(self._unsaved.values())
 
     def handle_event(self, event: FileEvent) -> None:
         self._file.handle_event(event)
 
     @abstractmethod
     def create(self, instructions: etree._Element, specificity: Specificity, metadata: ClientMetadata) -> bytes:
-        """Make and `store` what does not exist; returns what is stored. Nobody else here makes it meanwhile."""
+        """Create and `store` a missing file; return the stored content. The file's lock is held meanwhile."""
 
     def create_content(self, entry: etree._Element, metadata: ClientMetadata) -> Content:
         instructions = self._file.xml_match(metadata)
         self.prepare_for(instructions, metadata)
         specificity = self.specificity_for(instructions, metadata)
+        in_use = self.context.settings[HANDLERS]
+        handler_table(in_use).created_file_name(self.path.parent.name, specificity)
         base = base_file(self.path.parent, specificity)
         with _locks.hold(base):
             data = self.stored(base)
             if data is None:
                 data = self.create(instructions, specificity, metadata)
-                for path in self._files_of(base):
-                    self.announce(path)
+                if not self.context.read_only:
+                    for path in self._files_of(base):
+                        self.announce(path)
         return Content.of_bytes(data, self.context.encoding, base)
 
     def prepare_for(self, instructions: etree._Element, metadata: ClientMetadata) -> None:
-        """Have made what is needed from other creators, before any lock is taken."""
+        """Have other creators create the files that this one needs, before a lock is taken."""
 
     def specificity_for(self, instructions: etree._Element, metadata: ClientMetadata) -> Specificity:
-        """For whom a new file is to be; `PluginExecutionError` if the instructions make no sense."""
+        """Return the specificity of a new file; `PluginExecutionError` if the instructions are invalid."""
         settings = self.context.settings
         category = instructions.get("category") or settings[self.category_option] or settings[CATEGORY]
         if not category or instructions.get("perhost", "false").lower() == "true":
             return Specificity(metadata.hostname)
         group = metadata.group_in_category(category)
         if not group:
-            log.info("%s: %s has no group in category %s; it gets its own", self.path, metadata.hostname, category)
+            log.info(
+                "%s: %s has no group in category %s; creating a file for this host",
+                self.path,
+                metadata.hostname,
+                category,
+            )
             return Specificity(metadata.hostname)
         return Specificity(group=group, priority=self.number(instructions, "priority", DEFAULT_PRIORITY))
 
     def number(self, element: etree._Element, attribute: str, default: int) -> int:
-        """An attribute that is a whole number of at least 0; `PluginExecutionError` if it is not."""
+        """Return an attribute as an integer of at least 0; `PluginExecutionError` if it is something else."""
         text = element.get(attribute)
         if text is None:
             return default
@@ -108,10 +124,12 @@ class XMLCreator(CfgCreator):
         return base, base.with_name(base.name + ENCRYPTED_EXTENSION)
 
     def stored(self, base: Path) -> bytes | None:
-        """What is in a file of this base, encrypted or not; None if there is none."""
+        """Return the content of the plain or encrypted file with this base; None if there is none."""
+        if base in self._unsaved:
+            return self._unsaved[base]
         for path in self._files_of(base):
             try:
-                data = path.read_bytes()
+                data = read_file(path)
             except FileNotFoundError:
                 continue
             except OSError as err:
@@ -125,7 +143,7 @@ class XMLCreator(CfgCreator):
         return None
 
     def check_passphrase(self) -> str | None:
-        """The name of the passphrase to encrypt with, None for none; `PluginExecutionError` if it does not exist."""
+        """Return the name of the passphrase, None for no encryption; `PluginExecutionError` if it does not exist."""
         settings = self.context.settings
         name = settings[self.passphrase_option] or settings[PASSPHRASE]
         if not name or not self.is_secret:
@@ -135,11 +153,14 @@ class XMLCreator(CfgCreator):
         return name
 
     def store(self, base: Path, data: bytes) -> bytes:
-        """Store a new file, encrypted if that is wanted; returns what is in it now.
+        """Store a new file, encrypted if a passphrase is set; return its content.
 
-        `PluginExecutionError` if that fails; then there is no file.
+        `PluginExecutionError` if that fails; then the file does not exist.
         """
         name = self.check_passphrase()
+        if self.context.read_only:
+            self._unsaved[base] = data
+            return data
         path, written = base, data
         if name is not None:
             path = base.with_name(base.name + ENCRYPTED_EXTENSION)
@@ -150,18 +171,20 @@ class XMLCreator(CfgCreator):
         except OSError as err:
             raise PluginExecutionError(f"{path}: cannot be written: {err.strerror}") from err
         log.info("%s: created %s", self.path, path)
-        # If another process was faster, its file is the one.
+        # If another process created the file first, use that one.
         return data if found == written else self.stored(base) or data
 
     def discard(self, base: Path) -> None:
-        """Remove what `store` has stored, because what belongs to it cannot be stored."""
+        """Remove a stored file, because the file that belongs to it cannot be stored."""
         for path in self._files_of(base):
             path.unlink(missing_ok=True)
 
     def replace(self, path: Path, data: bytes) -> None:
-        """Store a file that belongs to another one, whatever was there; `PluginExecutionError` if that fails."""
+        """Store a file that belongs to another one, replacing it if it exists; `PluginExecutionError` if that fails."""
+        if self.context.read_only:
+            return
         try:
-            path.parent.mkdir(exist_ok=True)
+            make_directories(path.parent)
             self.context.offload(write_durably, path, data)
         except OSError as err:
             raise PluginExecutionError(f"{path}: cannot be written: {err.strerror}") from err
@@ -169,5 +192,8 @@ class XMLCreator(CfgCreator):
 
 
 def base_file(directory: Path, specificity: Specificity) -> Path:
-    """The file of a directory that is for somebody, without an extension."""
-    return directory / f"{directory.name}{specificity.suffix}"
+    """Return the path of a directory's file with a specificity, without an extension.
+
+    `SpecificityError` if a file of this name would not be read as content for exactly these clients.
+    """
+    return directory / file_name(directory.name, specificity)

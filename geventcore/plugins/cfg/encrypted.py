@@ -1,7 +1,7 @@
 """Encrypted files: ``<base>….crypt``, and templates with ``.crypt`` before or after their own extension.
 
-The name says nothing about the passphrase: whichever of ``[encryption]`` fits is used. A file that cannot be decrypted
-is not used; with ``[encryption] lax_decryption`` it is delivered as it is, encrypted.
+All passphrases of ``[encryption]`` are tried. A file that cannot be decrypted is not used; with ``[encryption]
+lax_decryption`` it is delivered encrypted.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugins.cfg.content import Content
 from geventcore.plugins.cfg.handlers import CfgHandler
 from geventcore.plugins.cfg.plaintext import PlaintextGenerator
-from geventcore.plugins.cfg.templates import GenshiGenerator, Jinja2Generator
+from geventcore.plugins.cfg.templates import CheetahGenerator, GenshiGenerator, Jinja2Generator
 
 log = logging.getLogger(__name__)
 
 
 class Encrypted(CfgHandler):
-    """A file that is decrypted when it is read."""
+    """A handler that decrypts its file when it is read."""
 
     def read(self) -> bytes:
         data = super().read()
@@ -32,7 +32,7 @@ class Encrypted(CfgHandler):
         except EncryptionError as err:
             if not self.context.settings[LAX_DECRYPTION]:
                 raise EncryptionError(f"{self.path}: cannot be decrypted: {err}") from err
-            log.debug("%s: stays encrypted: %s", self.path, err)
+            log.debug("%s: delivering this file encrypted: %s", self.path, err)
             return data
 
 
@@ -54,6 +54,13 @@ class EncryptedGenerator(Encrypted, PlaintextGenerator):
         if self._content is None:
             raise PluginExecutionError(self._problem)
         return self._content
+
+
+class EncryptedCheetahGenerator(Encrypted, CheetahGenerator):
+    """``<base>….cheetah.crypt``."""
+
+    extensions = ("cheetah.crypt", "crypt.cheetah")
+    priority = 0
 
 
 class EncryptedGenshiGenerator(Encrypted, GenshiGenerator):

@@ -1,10 +1,10 @@
-"""One directory of Cfg: the entry that it stands for, and how a client gets it.
+"""One directory of Cfg, and the binding of its entry.
 
-Binding, in this order: the attributes of ``[mdata]`` are set; those of ``info.xml`` go over them; ``type="file"``; the
-content is generated, or else created; it is verified; it becomes text, or ``empty="true"``. What was set stays on an
-entry that fails later.
+The steps of binding: set the attributes of ``[mdata]``, override them by those of ``info.xml``, set ``type="file"``,
+generate or create the content, verify it, and set it as text, or as ``empty="true"``. If a step fails, attributes that
+were set before stay.
 
-This is the hottest code of a render. Everything that does not depend on the client is worked out once and kept until a
+This is the hottest code of a render. Everything that does not depend on the client is computed once and cached until a
 file changes: the candidates in their order, and the merged attributes.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import stat
 from collections.abc import Callable, Hashable, Iterable
 
 from lxml import etree
@@ -20,23 +21,30 @@ from geventcore.errors import GeventcoreError, PluginExecutionError
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import ForEveryClient
 from geventcore.plugins.cfg.content import Content
-from geventcore.plugins.cfg.handlers import CfgCreator, CfgGenerator, CfgHandler, CfgInfo, CfgVerifier
+from geventcore.plugins.cfg.deltas import PlainAndDelta, applicable
+from geventcore.plugins.cfg.handlers import CfgCreator, CfgDelta, CfgGenerator, CfgHandler, CfgInfo, CfgVerifier
 from geventcore.plugins.cfg.names import requested_name
 from geventcore.plugins.cfg.path_settings import PathSettings
-from geventcore.specfiles.specificity import Candidates
+from geventcore.plugins.cfg.unusable import Misnamed
+from geventcore.specfiles.most_specific import Candidates
 
 log = logging.getLogger(__name__)
 
 
 class _Parts:
-    """The handlers of a directory by what they do; never changes."""
+    """The handlers of a directory by kind; immutable."""
 
-    __slots__ = ("creators", "generators", "info", "verifiers")
+    __slots__ = ("creators", "deltas", "generators", "info", "misnamed", "verifiers")
 
     def __init__(self, handlers: Iterable[CfgHandler]) -> None:
         handlers = list(handlers)
         infos = [handler for handler in handlers if isinstance(handler, CfgInfo)]
+        infos.sort(key=lambda info: (info.rank, str(info.path)))
         self.info = infos[0] if infos else None
+        for other in infos[1:]:
+            log.error("%s: ignoring this file: the attributes are in %s", other.path, infos[0].path)
+        self.deltas = tuple(handler for handler in handlers if isinstance(handler, CfgDelta | PlainAndDelta))
+        self.misnamed = tuple(handler for handler in handlers if isinstance(handler, Misnamed))
         self.generators = Candidates([handler for handler in handlers if isinstance(handler, CfgGenerator)])
         self.creators = Candidates([handler for handler in handlers if isinstance(handler, CfgCreator)])
         verifiers: dict[type, list[CfgVerifier]] = {}
@@ -50,7 +58,7 @@ class CfgEntry:
     """A directory with its files.
 
     Attributes:
-        name: what the entry is called: the directory's path on the client.
+        name: the entry's name: the path of the file on the client.
     """
 
     __slots__ = ("_files", "_parts", "_settings", "_version", "name")
@@ -64,16 +72,16 @@ class CfgEntry:
 
     @property
     def files(self) -> dict[str, CfgHandler | None]:
-        """File name -> handler, or None for a file that is left alone. Changed by `put` and `drop` only."""
+        """The files: name -> handler, or None for an ignored file. Only `put` and `drop` change it."""
         return self._files
 
     def put(self, filename: str, handler: CfgHandler | None) -> None:
-        """A file has come."""
+        """Add or replace a file."""
         self._files[filename] = handler
         self._forget_parts()
 
     def drop(self, filename: str) -> None:
-        """A file is gone."""
+        """Remove a file."""
         self._files.pop(filename, None)
         self._forget_parts()
 
@@ -82,9 +90,9 @@ class CfgEntry:
         self._parts = None
 
     def prepare(self) -> _Parts:
-        """Work out now what the next binding would."""
+        """Sort the handlers into `_Parts` before the next binding needs them."""
         while True:
-            # File events are applied while nothing is bound, but a creator adds its file in the middle of a binding.
+            # File events are not applied during a binding, but a creator may add its file in the middle of one.
             version = self._version
             parts = _Parts(handler for handler in list(self._files.values()) if handler is not None)
             self._parts = parts
@@ -92,7 +100,7 @@ class CfgEntry:
                 return parts
 
     def bind(self, entry: etree._Element, metadata: ClientMetadata) -> None:
-        """Make an abstract entry concrete; `PluginExecutionError` if that fails."""
+        """Bind an abstract entry in place; `PluginExecutionError` if that fails."""
         parts = self._parts or self.prepare()
         settings = self._settings()
         if parts.info is None:
@@ -100,15 +108,15 @@ class CfgEntry:
         else:
             _apply_info(parts.info, entry, metadata, settings)
         generator = parts.generators.best(metadata)
+        for file in parts.misnamed:
+            if file.concerns(metadata, generator):
+                raise PluginExecutionError(file.problem)
         if generator is None:
             content = self._create(parts, entry, metadata)
         else:
-            try:
-                content = generator.get_content(entry, metadata)
-            except PluginExecutionError:
-                raise
-            except Exception as err:
-                raise _failure(generator, err) from err
+            content = _generate(generator, parts.deltas, entry, metadata)
+            if entry.get("mode") == "inherit":
+                entry.set("mode", _mode_of(generator))
         if parts.verifiers and settings.validation:
             _verify(parts.verifiers, entry, metadata, content)
         text: str | bytes | None = content.base64 if entry.get("encoding") == "base64" else content.text
@@ -121,17 +129,21 @@ class CfgEntry:
             entry.set("empty", "true")
 
     def binding_key(self, entry: etree._Element, metadata: ClientMetadata) -> Hashable | None:
-        """What `bind` would give the entry, if that takes neither a template nor a command nor a new file."""
+        """Return the result of `bind` as a key; None if it needs a template, a command, or a new file."""
         parts = self._parts or self.prepare()
         settings = self._settings()
         generator = parts.generators.best(metadata)
-        content = generator.content_for_all if generator is not None else None
-        if content is None or (parts.verifiers and settings.validation):
+        if generator is None or (parts.verifiers and settings.validation) or parts.deltas or parts.misnamed:
             return None
-        if content.text is None and entry.get("encoding") != "base64":
+        content = generator.content_for_all
+        for_all = content is not None and parts.generators.is_for_all
+        if content is None:
+            content = generator.tracked_content(entry, metadata)
+        if content is None or (content.text is None and entry.get("encoding") != "base64"):
             return None
-        for_all = parts.generators.is_for_all
         if parts.info is None:
+            if settings.inherits_mode:
+                return None
             key: Hashable = (content, settings.attributes)
             return ForEveryClient(key) if for_all else key
         info = parts.info.info_for_all
@@ -140,13 +152,17 @@ class CfgEntry:
             info = parts.info.info_for(requested_name(entry), metadata)
             if info is None:
                 return None
+        if info.inherits_mode or settings.inherits_mode:
+            return None
         key = (content, settings.attributes_with(info), info.acls)
         return ForEveryClient(key) if for_all else key
 
     def _create(self, parts: _Parts, entry: etree._Element, metadata: ClientMetadata) -> Content:
         creator = parts.creators.best(metadata)
         if creator is None:
-            raise PluginExecutionError(f"no file of {self._settings().directory}{self.name} is for {metadata.hostname}")
+            raise PluginExecutionError(
+                f"no file in {self._settings().directory}{self.name} applies to {metadata.hostname}"
+            )
         try:
             return creator.create_content(entry, metadata)
         except PluginExecutionError:
@@ -158,8 +174,37 @@ class CfgEntry:
         return f"CfgEntry({self.name})"
 
 
+def _generate(
+    generator: CfgGenerator,
+    deltas: Iterable[CfgDelta | PlainAndDelta],
+    entry: etree._Element,
+    metadata: ClientMetadata,
+) -> Content:
+    """Return the content that `generator` has for a client, changed by the deltas for the client."""
+    handler: CfgHandler = generator
+    try:
+        content = generator.get_content(entry, metadata)
+        if deltas:
+            for delta in applicable(deltas, generator.specificity, metadata):
+                handler = delta
+                content = delta.change(content)
+    except PluginExecutionError:
+        raise
+    except Exception as err:
+        raise _failure(handler, err) from err
+    return content
+
+
+def _mode_of(generator: CfgGenerator) -> str:
+    """Return the mode of a generator's file, for ``mode="inherit"``."""
+    try:
+        return f"{stat.S_IMODE(generator.path.stat().st_mode):04o}"
+    except OSError as err:
+        raise PluginExecutionError(f"{generator.path}: cannot read the mode: {err.strerror}") from err
+
+
 def _failure(handler: CfgHandler, err: Exception) -> PluginExecutionError:
-    """What to raise instead of what a handler raised: one line. Sites' templates and commands may raise anything."""
+    """Convert any exception of a handler, such as one of a site's template, into one with a one-line message."""
     message = str(err)
     if not isinstance(err, GeventcoreError):
         log.debug("%s failed", handler.path, exc_info=err)
@@ -180,7 +225,7 @@ def _apply_info(handler: CfgInfo, entry: etree._Element, metadata: ClientMetadat
             if info is None:
                 entry.attrib.update(settings.defaults)
         if info is None:
-            raise PluginExecutionError(f"{handler.path}: no Info element fits {metadata.hostname}")
+            raise PluginExecutionError(f"{handler.path}: no Info element applies to {metadata.hostname}")
     entry.attrib.update(settings.attributes_with(info))
     for acl in info.acls:
         entry.append(copy.deepcopy(acl))

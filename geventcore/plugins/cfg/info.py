@@ -1,11 +1,11 @@
 """``info.xml``: the attributes of a file, and its access control lists.
 
 ``<FileInfo>`` holds ``Info`` elements and the conditions ``Group``, ``Client`` and ``Path`` (the requested name of the
-entry), each with an optional ``negate="true"``; a ``FileInfo`` inside it (from an include) is read as if its contents
-stood there. The first ``Info`` in document order whose conditions hold is the one. Its attributes go to the entry, and
-so do its ``ACL`` children, which may have conditions of their own.
+entry), each with an optional ``negate="true"``. A nested ``FileInfo`` (from an include) is replaced by its contents.
+The first ``Info`` in document order whose conditions hold is used: its attributes are copied to the entry, and so are
+its ``ACL`` children, which may have their own conditions.
 
-Files that are no templates are turned into lists of rules once, so that most clients cost a comparison or none.
+A file that is not a template is converted to a list of rules once, so most clients cost at most a comparison.
 """
 
 from __future__ import annotations
@@ -20,30 +20,17 @@ from lxml import etree
 from geventcore.filemonitor import FileEvent
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
-from geventcore.plugins.cfg.handlers import CfgInfo
+from geventcore.plugin.specificity import Specificity
+from geventcore.plugins.cfg.handlers import CfgInfo, Info
 from geventcore.specfiles.conditions import CONDITIONAL_TAGS
-from geventcore.specfiles.specificity import Specificity
 from geventcore.specfiles.structfile import StructFile
 from geventcore.specfiles.xmlfile import XMLDocument
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class Info:
-    """What an entry gets.
-
-    Attributes:
-        attributes: names and values.
-        acls: ``ACL`` elements to copy.
-    """
-
-    attributes: tuple[tuple[str, str], ...]
-    acls: tuple[etree._Element, ...] = ()
-
-
 @dataclass(frozen=True)
-class _Condition:
+class InfoCondition:
     """A ``Group``, ``Client`` or ``Path`` element."""
 
     tag: str
@@ -51,7 +38,7 @@ class _Condition:
     negated: bool
 
     @classmethod
-    def of(cls, element: etree._Element) -> _Condition:
+    def of(cls, element: etree._Element) -> InfoCondition:
         return cls(element.tag, element.get("name"), element.get("negate", "false").lower() == "true")
 
     def holds(self, name: str, metadata: ClientMetadata) -> bool:
@@ -62,7 +49,7 @@ class _Condition:
         return holds != self.negated
 
 
-_Conditions = tuple[_Condition, ...]
+_Conditions = tuple[InfoCondition, ...]
 
 
 def _hold(conditions: _Conditions, name: str, metadata: ClientMetadata) -> bool:
@@ -70,14 +57,19 @@ def _hold(conditions: _Conditions, name: str, metadata: ClientMetadata) -> bool:
 
 
 def _contents(parent: etree._Element, conditions: _Conditions = ()) -> Iterator[tuple[_Conditions, etree._Element]]:
-    """What stands below an element in document order, each with the conditions that it is under."""
+    """Yield the elements below an element in document order, each with the conditions around it."""
     for child in parent.iterchildren(etree.Element):
         if child.tag in CONDITIONAL_TAGS or child.tag == "Path":
-            yield from _contents(child, (*conditions, _Condition.of(child)))
+            yield from _contents(child, (*conditions, InfoCondition.of(child)))
         elif child.tag == "FileInfo":
             yield from _contents(child, conditions)
         else:
             yield conditions, child
+
+
+def info_elements(root: etree._Element) -> Iterator[tuple[_Conditions, etree._Element]]:
+    """Yield the ``Info`` elements of a file in document order, each with the conditions around it."""
+    return _contents(root)
 
 
 def _attributes(element: etree._Element) -> tuple[tuple[str, str], ...]:
@@ -116,7 +108,7 @@ class _Rules:
         self.has_several_for_all = sum(not rule.conditions for rule in self._rules) > 1
 
     def find(self, name: str, metadata: ClientMetadata) -> tuple[Info | None, bool]:
-        """The first that fits, and whether there are more."""
+        """Return the first matching rule's result, and true if other rules match, too."""
         fitting = (rule for rule in self._rules if _hold(rule.conditions, name, metadata))
         first = next(fitting, None)
         if first is None:
@@ -138,6 +130,11 @@ class InfoXML(CfgInfo):
         self._document: XMLDocument | None = None
         self._reported = False
 
+    @property
+    def file(self) -> StructFile:
+        """The structured file."""
+        return self._file
+
     def handle_event(self, event: FileEvent) -> None:
         self._file.handle_event(event)
         self._refresh()
@@ -149,7 +146,7 @@ class InfoXML(CfgInfo):
 
     def info_for(self, name: str, metadata: ClientMetadata) -> Info | None:
         self._refresh()
-        # A template has rules for each client. A file that was never good has none: then this says so.
+        # A template has rules for each client. Without a valid version of the file this raises.
         rules = self._rules or _Rules(self._file.struct(metadata).root)
         info, has_more = rules.find(name, metadata)
         if has_more:
@@ -157,7 +154,7 @@ class InfoXML(CfgInfo):
         return info
 
     def _refresh(self) -> None:
-        """Make the rules of the present version of the file: the file and its includes may have changed."""
+        """Convert the current version of the file to rules, after a change of the file or of an include."""
         document = self._file.document
         if document is self._document or document is None:
             return
@@ -170,4 +167,4 @@ class InfoXML(CfgInfo):
     def _report_several(self, whom: str) -> None:
         if not self._reported:
             self._reported = True
-            log.warning("%s: several Info elements fit %s; the first one is used", self.path, whom)
+            log.warning("%s: several Info elements apply to %s; using the first", self.path, whom)

@@ -1,4 +1,4 @@
-"""What an entry is called."""
+"""The name of an entry."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from lxml import etree
 
 
 def requested_name(entry: etree._Element) -> str:
-    """The name under which the client gets the entry: with ``altsrc`` that is ``realname`` while it is bound."""
+    """Return the name under which the client gets the entry: during binding with ``altsrc`` it is ``realname``."""
     name = entry.get("realname")
     return entry.get("name", "") if name is None else name

@@ -12,8 +12,8 @@ VALIDATION = Option(
     "validation",
     types.BOOLEAN,
     True,
-    "Whether the content of files is verified before clients get it.\n\n"
-    "A file fails if the :test script beside it does not accept its content. Each verification starts a process, for "
+    "Verify the content of files before clients get it.\n\n"
+    "A file fails if the :test script in its directory rejects the content. Each verification starts a process, for "
     "each client.",
     flags=("--cfg-validation", "--no-cfg-validation"),
 )
@@ -23,8 +23,8 @@ CATEGORY = Option(
     "category",
     types.OPTIONAL_STRING,
     None,
-    "The category of groups that generated keys and certificates are shared in.\n\n"
-    "Clients in the same group of this category get the same one. Without a category every client gets its own.",
+    "The category of groups whose members share generated keys and certificates.\n\n"
+    "Clients in the same group of this category get the same key. Without a category, every client gets its own.",
 )
 
 PASSPHRASE = Option(
@@ -33,7 +33,7 @@ PASSPHRASE = Option(
     types.OPTIONAL_STRING,
     None,
     "The name of the passphrase, a key of the section [encryption], that encrypts generated keys.\n\n"
-    "Without one they are stored as they are.",
+    "Without it, keys are stored unencrypted.",
 )
 
 HANDLERS = Option(
@@ -41,8 +41,8 @@ HANDLERS = Option(
     "handlers",
     types.COMMA_LIST,
     (),
-    "The handlers to use, with commas between them; without any, all of them.\n\n"
-    "A file that needs another handler is then ignored, with an error in the log.",
+    "The handlers to use, separated by commas; all if empty.\n\n"
+    "A file that needs another handler makes the entry fail for its clients.",
 )
 
 SSHKEYS_CATEGORY = Option(
@@ -50,9 +50,9 @@ SSHKEYS_CATEGORY = Option(
     "category",
     types.OPTIONAL_STRING,
     None,
-    "The category of groups that SSH keys are shared in, if it is not that of [cfg] category.\n\n"
-    "A client without a group of this category gets no key that an authorizedkeys.xml takes from a file of the "
-    "repository, unless a host or a group is named there.",
+    "The category of groups whose members share SSH keys; by default that of [cfg] category.\n\n"
+    "For a client without a group in this category, an authorizedkeys.xml leaves out the keys that it takes from files "
+    "of the repository, unless it names a host or a group for them.",
 )
 
 SSHKEYS_PASSPHRASE = Option(
@@ -60,7 +60,7 @@ SSHKEYS_PASSPHRASE = Option(
     "passphrase",
     types.OPTIONAL_STRING,
     None,
-    "The name of the passphrase that encrypts private SSH keys, if it is not that of [cfg] passphrase.",
+    "The name of the passphrase that encrypts private SSH keys; by default that of [cfg] passphrase.",
 )
 
 SSLCA_CATEGORY = Option(
@@ -68,7 +68,7 @@ SSLCA_CATEGORY = Option(
     "category",
     types.OPTIONAL_STRING,
     None,
-    "The category of groups that TLS keys and certificates are shared in, if it is not that of [cfg] category.",
+    "The category of groups whose members share TLS keys and certificates; by default that of [cfg] category.",
 )
 
 SSLCA_PASSPHRASE = Option(
@@ -76,7 +76,7 @@ SSLCA_PASSPHRASE = Option(
     "passphrase",
     types.OPTIONAL_STRING,
     None,
-    "The name of the passphrase that encrypts TLS keys, if it is not that of [cfg] passphrase.",
+    "The name of the passphrase that encrypts TLS keys; by default that of [cfg] passphrase.",
 )
 
 CFG_OPTIONS: tuple[Option[Any], ...] = (

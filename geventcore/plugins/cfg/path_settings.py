@@ -1,9 +1,9 @@
-"""What the configuration file says about every Path that Cfg binds."""
+"""The settings for every Path that Cfg binds."""
 
 from __future__ import annotations
 
 from geventcore.options import Settings
-from geventcore.options.common import (
+from geventcore.options.server import (
     MDATA_GROUP,
     MDATA_IMPORTANT,
     MDATA_MODE,
@@ -12,7 +12,7 @@ from geventcore.options.common import (
     MDATA_SECONTEXT,
     MDATA_SENSITIVE,
 )
-from geventcore.plugins.cfg.info import Info
+from geventcore.plugins.cfg.handlers import Info
 from geventcore.plugins.cfg.options import VALIDATION
 
 _MDATA = (
@@ -26,14 +26,14 @@ _MDATA = (
 )
 
 
-#: How many sets of attributes are kept. There are fewer in a site, but a templated info.xml makes new ones for ever.
+#: The limit on cached sets of attributes. A site has fewer, but a templated info.xml may produce new ones endlessly.
 MAX_KEPT = 20_000
 
 
 class Attributes(tuple[tuple[str | bytes, str | bytes], ...]):
-    """Names and values. lxml takes ASCII as bytes a third faster than as text.
+    """Attribute names and values. lxml accepts ASCII as bytes, a third faster than text.
 
-    Part of the keys of bound entries, so it is compared as an object and not pair by pair.
+    It is part of the keys of bound entries, so for speed it is compared by identity and not pair by pair.
     """
 
     __slots__ = ()
@@ -47,35 +47,35 @@ class Attributes(tuple[tuple[str | bytes, str | bytes], ...]):
 
 
 class PathSettings:
-    """The values of one reading of the configuration.
+    """The settings of paths in one version of the configuration.
 
     Attributes:
         directory: what the directory in the repository is called, for messages.
-        settings: the settings that these come from.
         validation: whether content is verified.
         defaults: the attributes of ``[mdata]``.
-        attributes: those of a file without an ``info.xml``.
+        inherits_mode: true if the default mode is that of the file in the repository.
+        attributes: the attributes of a file without an ``info.xml``.
     """
 
     directory = "Cfg"
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
         self.validation = settings[VALIDATION]
         self._defaults = {option.key: settings[option] for option in _MDATA}
+        self.inherits_mode = self._defaults[MDATA_MODE.key] == "inherit"
         self.defaults = _encoded(self._defaults)
         self.attributes = _encoded({**self._defaults, "type": "file"})
         self._by_info: dict[Info, Attributes] = {}
         self._by_attributes: dict[tuple[tuple[str, str], ...], Attributes] = {}
 
     def attributes_with(self, info: Info) -> Attributes:
-        """All attributes that a file gets: the defaults, those of `info` over them, and the type."""
+        """Return all attributes of a file: the defaults, overridden by those of `info`, and the type."""
         merged = self._by_info.get(info)
         if merged is None:
             if len(self._by_info) >= MAX_KEPT:
                 self._by_info, self._by_attributes = {}, {}
             merged = _encoded({**self._defaults, **dict(info.attributes), "type": "file"})
-            # Most files of a site have one of a few sets of attributes, which is then kept once.
+            # Most files of a site have one of a few sets of attributes, which are then stored once.
             merged = self._by_attributes.setdefault(info.attributes, merged)
             self._by_info[info] = merged
         return merged

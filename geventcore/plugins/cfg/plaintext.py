@@ -1,4 +1,4 @@
-"""A file that is delivered as it is."""
+"""Plain files, which are delivered unchanged."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from geventcore.errors import PluginExecutionError
 from geventcore.filemonitor import FileEvent
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
+from geventcore.plugin.specificity import Specificity
 from geventcore.plugins.cfg.content import Content
 from geventcore.plugins.cfg.handlers import CfgGenerator
-from geventcore.specfiles.specificity import Specificity
 
 
 class PlaintextGenerator(CfgGenerator):
@@ -33,5 +33,5 @@ class PlaintextGenerator(CfgGenerator):
 
     def get_content(self, entry: etree._Element, metadata: ClientMetadata) -> Content:
         if self._content is None:
-            raise PluginExecutionError(f"{self.path} could not be read")
+            raise PluginExecutionError(f"{self.path}: the file could not be read; see the log")
         return self._content

@@ -1,32 +1,31 @@
-"""SSH key pairs for users: ``privkey.xml`` makes a pair, ``pubkey.xml`` gives the public key of a private one.
+"""SSH key pairs for users: ``privkey.xml`` creates a pair, ``pubkey.xml`` derives the public key of a private key.
 
 ``Cfg/root/.ssh/id_rsa/privkey.xml`` has ``<PrivateKey><Params type="rsa" bits="4096"/><Passphrase>…</Passphrase>
-</PrivateKey>``, all of it optional, and makes the private key beside it and the public key in
-``Cfg/root/.ssh/id_rsa.pub/``. There, a ``pubkey.xml`` with ``<PublicKey/>`` has the pair made if only the public key is
-asked for, and derives the public key of a private one that was put there by hand. The private key is written first: a
-public key that is missing after a crash can be derived. The comment of a public key is the path of its file.
+</PrivateKey>``, in which every element is optional. It creates the private key in this directory and the public key in
+``Cfg/root/.ssh/id_rsa.pub/``. There, a ``pubkey.xml`` with ``<PublicKey/>`` creates the pair if the public key is
+requested first, and derives the public key of a private key that was added by hand. The private key is written first:
+after a crash, the missing public key can be derived. The comment of a public key is the path of its file.
 """
 
 from __future__ import annotations
 
 import base64
-import re
 from pathlib import Path
 
 from lxml import etree
 
 from geventcore.errors import PluginExecutionError
 from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.specificity import Specificity, parse_file_name
 from geventcore.plugins.cfg.creators import ENCRYPTED_EXTENSION, XMLCreator, base_file
 from geventcore.plugins.cfg.options import SSHKEYS_CATEGORY, SSHKEYS_PASSPHRASE
 from geventcore.plugins.ssh_keys import generate, public_key_of
-from geventcore.specfiles.specificity import SUFFIX, Specificity
 
 PUBLIC_EXTENSION = ".pub"
 
 
 def _public_file(private: Path, specificity: Specificity) -> Path:
-    """The file with the public key of what is in the directory `private`."""
+    """Return the path of the public key that belongs to a private key in the directory `private`."""
     return base_file(private.with_name(private.name + PUBLIC_EXTENSION), specificity)
 
 
@@ -75,11 +74,13 @@ class PublicKeyCreator(XMLCreator):
     def _private_directory(self) -> Path:
         directory = self.path.parent
         if not directory.name.endswith(PUBLIC_EXTENSION):
-            raise PluginExecutionError(f"{self.path}: the directory of a pubkey.xml has to end in {PUBLIC_EXTENSION}")
+            raise PluginExecutionError(
+                f"{self.path}: the name of a directory with a pubkey.xml must end in {PUBLIC_EXTENSION}"
+            )
         return directory.with_name(directory.name.removesuffix(PUBLIC_EXTENSION))
 
     def _private_key(self, metadata: ClientMetadata) -> bytes:
-        """The private key as the client gets it; made if there is none yet."""
+        """Return the private key as the client gets it; create it if it does not exist."""
         relative = self._private_directory.relative_to(self.context.repository / "Cfg")
         entry = etree.Element("Path", name=f"/{relative}")
         self.context.bind_entry(entry, metadata)
@@ -90,17 +91,20 @@ class PublicKeyCreator(XMLCreator):
         self._private_key(metadata)
 
     def specificity_for(self, instructions: etree._Element, metadata: ClientMetadata) -> Specificity:
-        """The public key is for those for whom the private one is."""
+        """Return the specificity of the private key: the public key is for the same clients."""
         directory = self._private_directory
-        pattern = re.compile(rf"{re.escape(directory.name)}{SUFFIX}(?:{re.escape(ENCRYPTED_EXTENSION)})?")
-        matches = filter(None, (pattern.fullmatch(path.name) for path in directory.iterdir()))
-        found = [specificity for specificity in map(Specificity.of_match, matches) if specificity.matches(metadata)]
+        names = filter(None, (parse_file_name(path.name, directory.name) for path in directory.iterdir()))
+        found = [
+            specificity
+            for specificity, extension in names
+            if extension in ("", ENCRYPTED_EXTENSION.removeprefix(".")) and specificity.matches(metadata)
+        ]
         return min(found, key=lambda specificity: specificity.rank, default=Specificity(metadata.hostname))
 
     def create(self, instructions: etree._Element, specificity: Specificity, metadata: ClientMetadata) -> bytes:
         private = self._private_key(metadata)
         base = base_file(self.path.parent, specificity)
-        # Making the pair may have stored it meanwhile.
+        # Creating the pair may have stored it meanwhile.
         existing = self.stored(base)
         if existing is not None:
             return existing

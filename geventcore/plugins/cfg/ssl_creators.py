@@ -1,14 +1,15 @@
-"""TLS keys and certificates: ``sslkey.xml`` makes a key, ``sslcert.xml`` has a certificate signed.
+"""TLS keys and certificates: ``sslkey.xml`` creates a key, ``sslcert.xml`` creates and signs a certificate.
 
 ``<KeyInfo><Key type="rsa" bits="2048"/></KeyInfo>``: `type` may be ``dsa``. Keys are in the PEM format that every TLS
 library reads.
 
 ``<CertInfo><subjectAltName>www.example.com</subjectAltName><Cert key="/etc/ssl/key.pem" ca="default" days="365"
-append_chain="true" C= L= ST= O= OU= emailAddress=/></CertInfo>``: `key` is the entry of the key, which is made if there
-is none; `ca` names a section ``[sslca_<ca>]``. The certificate is for the host name of the client that needs it first,
-and for its aliases and the given names; that they are in it is up to the authority's configuration, which has to say
-``copy_extensions = copy``. A ``sslcert.xml`` also verifies the certificates that are delivered: key and certificate
-belong together, and if the section has a ``chaincert``, the certificate is valid and comes from that authority.
+append_chain="true" C= L= ST= O= OU= emailAddress=/></CertInfo>``: `key` is the entry of the key, which is created if it
+is missing; `ca` names a section ``[sslca_<ca>]``. The certificate is for the host name of the first client that needs
+it, for the client's aliases, and for the given names. The authority's configuration must have ``copy_extensions =
+copy``, or aliases and names are missing in the certificate. A ``sslcert.xml`` also verifies certificates before they
+are delivered: the certificate must belong to the key, and if the section has a ``chaincert``, the certificate must be
+valid and issued by that authority.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from lxml import etree
 
 from geventcore.errors import PluginExecutionError
 from geventcore.plugin.client_metadata import ClientMetadata
+from geventcore.plugin.specificity import Specificity
 from geventcore.plugins.cfg.certificate_authority import CertificateAuthority
 from geventcore.plugins.cfg.creators import XMLCreator, base_file
 from geventcore.plugins.cfg.handlers import CfgVerifier
 from geventcore.plugins.cfg.options import SSLCA_CATEGORY, SSLCA_PASSPHRASE
-from geventcore.specfiles.specificity import Specificity
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ DEFAULT_BITS = 2048
 DEFAULT_DAYS = 365
 _RSA_BITS = range(1024, 16385)
 _DSA_BITS = (1024, 2048, 3072, 4096)
-#: What goes into the subject, in openssl's order: the client's name, and attributes of ``Cert`` in any case.
+#: The parts of the subject, in openssl's order: the client's name, and attributes of ``Cert`` in upper or lower case.
 _SUBJECT = (
     ("C", NameOID.COUNTRY_NAME),
     ("ST", NameOID.STATE_OR_PROVINCE_NAME),
@@ -65,7 +66,7 @@ PrivateKey = (
 
 
 def generate_key(key_type: str, bits: int) -> bytes:
-    """A new private key in PEM; takes up to some seconds. `PluginExecutionError` for a kind that does not exist."""
+    """Generate a private key in PEM, within seconds. `PluginExecutionError` if type or length is invalid."""
     key: rsa.RSAPrivateKey | dsa.DSAPrivateKey
     if key_type == "rsa" and bits in _RSA_BITS:
         key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
@@ -73,7 +74,7 @@ def generate_key(key_type: str, bits: int) -> bytes:
         key = dsa.generate_private_key(bits)
     else:
         raise PluginExecutionError(
-            f"a TLS key of type {key_type!r} with {bits} bits cannot be made; types are rsa, dsa"
+            f"cannot generate a TLS key of type {key_type!r} with {bits} bits; expected type rsa or dsa"
         )
     return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
@@ -107,19 +108,19 @@ class SSLCACertCreator(XMLCreator, CfgVerifier):
     passphrase_option = SSLCA_PASSPHRASE
 
     def _instructions(self, instructions: etree._Element) -> etree._Element:
-        """The element ``Cert``; `PluginExecutionError` if it does not say what is needed."""
+        """Return the element ``Cert``; `PluginExecutionError` if it is missing or incomplete."""
         found = instructions.find("Cert")
         if found is None or not found.get("key"):
-            raise PluginExecutionError(f"{self.path}: there is no Cert element with a key")
+            raise PluginExecutionError(f"{self.path}: a Cert element with a key is missing")
         if found.get("format", "pem").lower() != "pem":
-            raise PluginExecutionError(f"{self.path}: certificates can only have format pem")
+            raise PluginExecutionError(f"{self.path}: unsupported certificate format; expected pem")
         return found
 
     def _authority(self, certificate: etree._Element) -> CertificateAuthority:
         return CertificateAuthority.of(self.context.settings, certificate.get("ca", "default"))
 
     def _key(self, certificate: etree._Element, metadata: ClientMetadata) -> PrivateKey:
-        """The private key as the client gets it; made if there is none yet."""
+        """Return the private key as the client gets it; create it if it does not exist."""
         entry = etree.Element("Path", name=certificate.get("key", ""))
         self.context.bind_entry(entry, metadata)
         text = entry.text or ""
@@ -128,10 +129,12 @@ class SSLCACertCreator(XMLCreator, CfgVerifier):
             key = load_pem_private_key(data, None, unsafe_skip_rsa_key_validation=True)
         except (ValueError, TypeError, UnsupportedAlgorithm) as err:
             raise PluginExecutionError(
-                f"{self.path}: {certificate.get('key')} is no private key without a passphrase"
+                f"{self.path}: {certificate.get('key')} is not a private key without a passphrase"
             ) from err
         if not isinstance(key, PrivateKey):
-            raise PluginExecutionError(f"{self.path}: the key {certificate.get('key')} cannot be used for certificates")
+            raise PluginExecutionError(
+                f"{self.path}: the type of the key {certificate.get('key')} is not supported in certificates"
+            )
         return key
 
     def prepare_for(self, instructions: etree._Element, metadata: ClientMetadata) -> None:
@@ -140,7 +143,12 @@ class SSLCACertCreator(XMLCreator, CfgVerifier):
     def create(self, instructions: etree._Element, specificity: Specificity, metadata: ClientMetadata) -> bytes:
         certificate = self._instructions(instructions)
         authority = self._authority(certificate)
-        # What would fail after signing is tried before: a certificate that nobody gets would stay in the index.
+        if self.context.read_only:
+            # Signing would add the certificate to the index of the authority.
+            raise PluginExecutionError(
+                f"{self.path}: {metadata.hostname} has no certificate yet; the server creates it when the client asks"
+            )
+        # Check before signing what could fail afterwards: an unused certificate would stay in the authority's index.
         chain = b"" if certificate.get("append_chain") is None else authority.chain()
         days = self.number(certificate, "days", DEFAULT_DAYS)
         names = [element.text.strip() for element in instructions.iterfind("subjectAltName") if element.text]
@@ -164,7 +172,7 @@ class SSLCACertCreator(XMLCreator, CfgVerifier):
         missing = [name for name in names if name not in inside]
         if missing:
             log.warning(
-                "%s: the certificate does not have the names %s; does %s say copy_extensions = copy?",
+                "%s: the certificate lacks the names %s; set copy_extensions = copy in %s",
                 *(self.path, ", ".join(missing), authority.config),
             )
 
@@ -173,7 +181,7 @@ class SSLCACertCreator(XMLCreator, CfgVerifier):
         try:
             certificates = x509.load_pem_x509_certificates(data)
         except ValueError as err:
-            raise PluginExecutionError(f"{self.path}: the content is no certificate in PEM format") from err
+            raise PluginExecutionError(f"{self.path}: the content is not a certificate in PEM format") from err
         if certificates[0].public_key() != self._key(certificate, metadata).public_key():
             raise PluginExecutionError(f"{self.path}: the certificate does not belong to key {certificate.get('key')}")
         authority = self._authority(certificate)
@@ -185,7 +193,7 @@ class SSLCACertCreator(XMLCreator, CfgVerifier):
 
 
 def _request(key: PrivateKey, certificate: etree._Element, hostname: str, names: list[str]) -> bytes:
-    """A signing request in PEM; `ValueError` for names that a certificate cannot hold."""
+    """Create a signing request in PEM; `ValueError` for names that are not allowed in a certificate."""
     given = {**{str(name).lower(): str(value) for name, value in certificate.items()}, "cn": hostname}
     subject = []
     for name, oid in _SUBJECT:
@@ -194,7 +202,7 @@ def _request(key: PrivateKey, certificate: etree._Element, hostname: str, names:
             try:
                 subject.append(x509.NameAttribute(oid, value))
             except ValueError as err:
-                raise ValueError(f"{name}={value!r} cannot be part of a certificate's subject: {err}") from err
+                raise ValueError(f"{name}={value!r} is not allowed in a certificate's subject: {err}") from err
     builder = x509.CertificateSigningRequestBuilder(x509.Name(subject)).add_extension(
         x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
     )

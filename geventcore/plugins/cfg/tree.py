@@ -1,7 +1,7 @@
-"""From the directories below ``Cfg/`` to entries.
+"""The tree of directories below ``Cfg/``, and their entries.
 
-Each directory is watched by itself. One that holds at least one file is an entry, whether or not a handler knows the
-file. Events are taken as hints: what counts is what is on the disk when they arrive.
+Each directory is watched separately. A directory with at least one file is an entry, even if no handler accepts the
+file. Events are hints: the state on disk when they arrive decides.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from geventcore.errors import RepositoryError
-from geventcore.filemonitor import EventHandler, FileAction, FileEvent, FileMonitor
+from geventcore.filemonitor import NOTHING, Effect, EventHandler, FileAction, FileEvent, FileMonitor
 from geventcore.plugin.context import PluginContext
 from geventcore.plugin.interfaces import Binder
+from geventcore.plugins.cfg.deltas import PlainAndDelta
 from geventcore.plugins.cfg.entry import CfgEntry
-from geventcore.plugins.cfg.handlers import CfgCreator, CfgHandler, HandlerTable
+from geventcore.plugins.cfg.handlers import CfgCreator, CfgDelta, CfgHandler, HandlerTable
 from geventcore.plugins.cfg.path_settings import PathSettings
+from geventcore.plugins.cfg.plaintext import PlaintextGenerator
+from geventcore.plugins.cfg.unusable import UnusedDelta, unusable
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +38,12 @@ class _Directory:
         self.subdirectories: set[str] = set()
 
     def child(self, name: str) -> str:
-        """The relative path of what lies in it."""
+        """Return the relative path of a name in the directory."""
         return os.path.join(self.relative, name)
 
 
 class CfgTree(EventHandler):
-    """The entries of a directory tree, kept up to date."""
+    """The entries of a watched directory tree."""
 
     def __init__(
         self, root: Path, handlers: HandlerTable, settings: Callable[[], PathSettings], context: PluginContext
@@ -59,25 +62,25 @@ class CfgTree(EventHandler):
 
     @property
     def binders(self) -> Mapping[str, Binder]:
-        """Entry name -> binder, as of now; never changed later."""
+        """Return the current binders: entry name -> binder. The mapping itself never changes."""
         if self._snapshot is None:
-            # Made on demand: one for each file event would make the start quadratic in the number of files.
+            # Created on demand: one for each file event would make the start quadratic in the number of files.
             self._snapshot = {name: entry.bind for name, entry in self._entries.items()}
         return self._snapshot
 
     def _watch(self, relative: str) -> None:
         directory = self._directories[relative] = _Directory(relative)
-        self._ask_for_contents(directory)
+        self._request_contents(directory)
 
-    def _ask_for_contents(self, directory: _Directory) -> None:
-        """Have the file monitor tell everything that is in a directory, whether or not it was watched before."""
+    def _request_contents(self, directory: _Directory) -> None:
+        """Have the file monitor report all files in a directory, even if it was watched before."""
         self._by_handle[self._monitor.add_monitor(self._path(directory.relative), self)] = directory
 
     def _path(self, relative: str) -> str:
         return os.path.join(self._root, relative) if relative else self._root
 
     def handle_event(self, event: FileEvent) -> None:
-        """Create, renew or drop what an event is about; what a file's handler raises goes to the file monitor."""
+        """Add, reload or remove the file or directory of an event; the file monitor logs a handler's exception."""
         directory = self._by_handle.get(event.handle)
         if directory is None:
             return
@@ -86,49 +89,58 @@ class CfgTree(EventHandler):
                 directory.entry.prepare()
             return
         if not os.path.isabs(event.filename):
-            self._look_at(directory, event.filename, event)
+            self._refresh_name(directory, event.filename, event)
         elif not os.path.isdir(event.handle):
             self._empty(directory)
         elif event.action is FileAction.CREATED:
-            self._ask_for_contents(directory)
+            self._request_contents(directory)
+
+    def effect_of(self, event: FileEvent) -> Effect:
+        """See `TellsEffect`: the entry of the directory. Entries that appear or vanish change `binders`."""
+        directory = self._by_handle.get(event.handle)
+        if directory is None or event.action is FileAction.END_EXIST:
+            return NOTHING
+        if os.path.isabs(event.filename):
+            return None if event.action is FileAction.DELETED else NOTHING
+        return frozenset({("Path", f"/{directory.relative}")})
 
     def handlers_of(self, name: str) -> list[CfgHandler | None]:
-        """The handlers of an entry's files, None for files that are left alone; empty if there is no such entry."""
+        """Return the handlers of an entry's files, None for each ignored file; empty if there is no such entry."""
         directory = self._directories.get(name.strip("/"))
         return list(directory.entry.files.values()) if directory is not None and directory.entry is not None else []
 
     def entry(self, name: str) -> CfgEntry | None:
-        """The entry of a name, or None."""
+        """Return the entry called `name`, or None."""
         return self._entries.get(name)
 
     def announce(self, path: Path) -> None:
-        """Take a file of which no event has come yet, so that it counts at once, also for renders that are under way.
+        """Load a file before its file event arrives, so that it is used at once, even by renders that are in progress.
 
-        What the file's handler raises goes to the log.
+        An exception of the file's handler is logged.
         """
         *directories, name = path.relative_to(self._root).parts
         with self._announcing:
             directory = self._directories[""]
             event = FileEvent(self._path(""), name, FileAction.EXISTS)
             for part in directories:
-                self._look_at(directory, part, event)
+                self._refresh_name(directory, part, event)
                 if directory.child(part) not in self._directories:
                     return
                 directory = self._directories[directory.child(part)]
             try:
-                self._look_at(directory, name, event)
+                self._refresh_name(directory, name, event)
             except RepositoryError as err:
                 log.error("%s", err)
             self._context.repository_changed()
 
-    def _look_at(self, directory: _Directory, name: str, event: FileEvent) -> None:
-        """Compare what is known of a name in a directory with the disk."""
+    def _refresh_name(self, directory: _Directory, name: str, event: FileEvent) -> None:
+        """Update a name in a directory from the disk."""
         path = self._path(directory.child(name))
         try:
             mode = os.stat(path).st_mode
         except OSError as err:
             if not isinstance(err, FileNotFoundError | NotADirectoryError):
-                log.error("%s: cannot be looked at: %s", path, err.strerror)
+                log.error("%s: ignoring this path: cannot read its status: %s", path, err.strerror)
             mode = 0
         if not stat.S_ISREG(mode):
             self._drop_file(directory, name)
@@ -139,7 +151,7 @@ class CfgTree(EventHandler):
         elif stat.S_ISDIR(mode):
             self._add_directory(directory, name, path, event)
         elif mode:
-            log.error("%s: neither a file nor a directory; ignored", path)
+            log.error("%s: ignoring this path: it is neither a file nor a directory", path)
 
     def _add_directory(self, parent: _Directory, name: str, path: str, event: FileEvent) -> None:
         relative = parent.child(name)
@@ -147,7 +159,7 @@ class CfgTree(EventHandler):
             if os.path.islink(path) and f"{os.path.realpath(self._path(parent.relative))}/".startswith(
                 f"{os.path.realpath(path)}/"
             ):
-                log.error("%s: this link leads to a directory that it is in; ignored", path)
+                log.error("%s: ignoring this link: it leads to a directory that contains it", path)
                 return
             parent.subdirectories.add(name)
             if relative not in self._directories:
@@ -155,12 +167,12 @@ class CfgTree(EventHandler):
                 return
         elif event.action is not FileAction.CREATED:
             return
-        # It has been here before, and what was in it may have been forgotten since.
-        self._ask_for_contents(self._directories[relative])
+        # The directory has existed before, and its content may have been dropped since.
+        self._request_contents(self._directories[relative])
 
     def _load_file(self, directory: _Directory, name: str, path: str, event: FileEvent) -> None:
         if not directory.relative:
-            log.error("%s: ignored: files belong into a directory that is called as they are", path)
+            log.error("%s: ignoring this file: it must be in a directory with the name of the file", path)
             return
         entry = directory.entry
         if entry is None:
@@ -168,23 +180,45 @@ class CfgTree(EventHandler):
             self._entries[entry.name] = entry
             self._snapshot = None
         if name not in entry.files:
-            # The file counts from now on, even if it is not of use: it decides whether there is an entry.
+            # Even a file that no handler accepts makes the directory an entry.
             entry.put(name, None)
-            try:
-                found = self._handlers.find(name, os.path.basename(directory.relative))
-            except RepositoryError as err:
-                log.error("%s/%s; ignored", os.path.dirname(path), err)
+            new = self._handler(Path(path))
+            if new is None:
                 return
-            if found is None:
-                return
-            handler_class, specificity = found
-            new = handler_class(Path(path), specificity, self._context)
             if isinstance(new, CfgCreator):
                 new.announce = self.announce
             entry.put(name, new)
         handler = entry.files[name]
         if handler is not None:
             handler.handle_event(event)
+
+    def _handler(self, path: Path) -> CfgHandler | None:
+        """Create the handler of a file; None if the file is ignored. `RepositoryError` if it has no known name."""
+        base = path.parent.name
+        delta = self._delta(path, base)
+        try:
+            found = self._handlers.find(path.name, base)
+        except RepositoryError as err:
+            if delta is not None:
+                return delta
+            handler = unusable(path, self._handlers.find_left_out(path.name, base), self._context)
+            if handler is None:
+                raise RepositoryError(f"{path.parent}/{err}; ignored") from err
+            return handler
+        if found is None:
+            return None
+        handler_class, specificity = found
+        if delta is not None and handler_class is PlaintextGenerator:
+            return PlainAndDelta(path, specificity, self._context, delta)
+        return handler_class(path, specificity, self._context)
+
+    def _delta(self, path: Path, base: str) -> CfgDelta | None:
+        """Create the handler of a delta; None if the file has not the name of one."""
+        found = self._handlers.find_delta(path.name, base)
+        if found is None:
+            return None
+        delta_class, specificity, is_in_use = found
+        return (delta_class if is_in_use else UnusedDelta)(path, specificity, self._context)
 
     def _drop_file(self, directory: _Directory, name: str) -> None:
         entry = directory.entry
@@ -206,7 +240,7 @@ class CfgTree(EventHandler):
             self._empty(self._directories[parent.child(name)])
 
     def _empty(self, directory: _Directory) -> None:
-        """A directory is gone, and so is what was in it. It stays watched: it may come back."""
+        """Drop the content of a deleted directory. The directory stays watched, because it may come back."""
         self._forget_entry(directory)
         for name in list(directory.subdirectories):
             self._drop_directory(directory, name)

@@ -1,7 +1,8 @@
 """Ldap: data from directory servers, for templates (docs: reference/plugins/ldap). Experimental.
 
 ``Ldap/config.py`` imports `LdapConnection` and `LdapQuery` from here, derives queries, and lists their names in
-``__queries__``. `queries` is what it imports, `connection` talks to servers, `plugin` loads the file and keeps answers.
+``__queries__``. The module `queries` has the base class, `connection` talks to servers, `plugin` loads the file and
+caches results.
 """
 
 from geventcore.plugins.ldap.connection import LdapConnection

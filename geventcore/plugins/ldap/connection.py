@@ -1,8 +1,8 @@
-"""A directory server, and asking it.
+"""Connections to directory servers.
 
-One question at a time goes to each server; further ones wait, which lets others go on. If a server cannot be reached
-after all attempts, it is not tried again for a while: everybody who asks meanwhile gets an error at once, so that a
-server that is down does not hold up every client for as long as all attempts take.
+Each server gets one request at a time; further requests wait cooperatively. If all attempts to reach a server fail, the
+server is not tried again for a while: requests in that time fail at once, so that a server that is down does not delay
+every client.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ RETRIES = Option(
     "retries",
     types.integer(0, 100),
     3,
-    "How often a directory server that does not answer is asked again.",
+    "The number of retries after a directory server does not answer.",
 )
 RETRY_DELAY = Option(
     "ldap",
     "retry_delay",
     types.seconds(),
     5.0,
-    "How long to wait before a directory server is asked again, in seconds.",
+    "The delay before a retry, in seconds.",
 )
 TIMEOUT = Option(
     "ldap",
     "timeout",
     types.integer(1, 3600),
     10,
-    "How long a directory server may take to accept a connection, and then to answer a question, in seconds.",
+    "The timeout for connecting to a directory server, and for each request, in seconds.",
 )
 LDAP_PORT = 389
 LDAPS_PORT = 636
 
-#: What a server found: ``(distinguished name, attributes)``; each attribute has a list of values, which are text, or
-#: bytes where they are no UTF-8.
+#: The result of a search: ``(distinguished name, attributes)``. Each attribute has a list of values: text, or bytes if
+#: they are not UTF-8.
 SearchResult = list[tuple[str, dict[str, list[str | bytes]]]]
 Value = str | bytes
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long and how often a server is asked.
+    """The timeout and retries of a request.
 
     Attributes:
-        retries: further attempts after the first.
-        delay: between two attempts, in seconds.
-        timeout: of one attempt, in seconds; ldap3 takes whole ones only.
+        retries: the number of attempts after the first.
+        delay: the delay between two attempts, in seconds.
+        timeout: the timeout of one attempt, in seconds; ldap3 accepts only integers.
     """
 
     retries: int
@@ -66,7 +66,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class Question:
-    """What a server is asked."""
+    """A search request."""
 
     base: str
     scope: str
@@ -74,19 +74,19 @@ class Question:
     attributes: tuple[str, ...] | None
 
 
-#: Keys of `LdapConnection.options`, and what they may be.
+#: The keys of `LdapConnection.options` and the types of their values.
 OPTIONS: dict[str, type | tuple[type, ...]] = {"ca": str, "verify": bool, "start_tls": bool}
 
 
 class LdapConnection:
-    """A directory server. Attributes may also be set after it was made.
+    """A directory server. Attributes may also be set after the object is created.
 
     Attributes:
-        host, port: where it is. Port 636 means TLS from the start.
-        uri: the same as ``ldap://host:port`` or ``ldaps://host:port``; counts instead of `host` and `port`.
-        binddn, bindpw: whom to log in as, and the password; without them nobody.
-        options: ``ca``, the file of the authority that signed the server's certificate; ``verify``, whether that is
-            checked, which it is unless told otherwise; ``start_tls``, whether a plain connection changes to TLS.
+        host, port: the address of the server. Port 636 means TLS from the start.
+        uri: the address as ``ldap://host:port`` or ``ldaps://host:port``; overrides `host` and `port`.
+        binddn, bindpw: the name and password to log in with; without them the login is anonymous.
+        options: ``ca``, the file of the authority that signed the server's certificate; ``verify``, false to accept any
+            certificate; ``start_tls``, true to switch a plain connection to TLS.
     """
 
     def __init__(
@@ -110,14 +110,14 @@ class LdapConnection:
 
     @property
     def url(self) -> str:
-        """Where it is, as a URL."""
+        """The address of the server as a URL."""
         if self.uri:
             return self.uri
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'ldaps' if self.port == LDAPS_PORT else 'ldap'}://{host}:{self.port}"
 
     def ask(self, question: Question, patience: Patience, offload: Callable[..., Any]) -> SearchResult:
-        """What the server finds; `PluginExecutionError` says why it finds nothing.
+        """Send a search request and return the result; `PluginExecutionError` if it fails.
 
         `offload` calls a function that blocks.
         """
@@ -125,7 +125,7 @@ class LdapConnection:
         errors = ldap3.core.exceptions
         with self._lock:
             if time.monotonic() < self._down_until:
-                raise PluginExecutionError(f"{self.url} could not be reached a moment ago")
+                raise PluginExecutionError(f"{self.url} could not be reached a moment ago; not trying again yet")
             retries = patience.retries
             while True:
                 is_new = self._connection is None
@@ -134,7 +134,7 @@ class LdapConnection:
                 except (errors.LDAPCommunicationError, errors.LDAPResponseTimeoutError, OSError) as err:
                     self._close()
                     if not is_new:
-                        # Servers end conversations that have been idle for long.
+                        # Servers close idle connections.
                         continue
                     if not retries:
                         self._down_until = time.monotonic() + patience.delay
@@ -143,14 +143,14 @@ class LdapConnection:
                     time.sleep(patience.delay)
                 except errors.LDAPException as err:
                     if not isinstance(err, errors.LDAPOperationResult):
-                        # What state the conversation is in is not known.
+                        # The state of the connection is unknown.
                         self._close()
                     raise PluginExecutionError(f"{self.url}: {err}") from err
                 else:
                     return found
 
     def close(self) -> None:
-        """End the conversation, after the question that is being asked."""
+        """Close the connection, after the current request."""
         with self._lock:
             self._close()
 
@@ -200,7 +200,7 @@ class LdapConnection:
             connection.bind(read_server_info=False)
         except BaseException:
             connection.strategy.close()
-            # What never became a conversation is not closed there.
+            # ldap3 does not close a connection that it could not open completely.
             if connection.socket is not None:
                 connection.socket.close()
             raise
@@ -211,15 +211,15 @@ class LdapConnection:
         for name, value in options.items():
             if name not in OPTIONS or not isinstance(value, OPTIONS[name]):
                 raise PluginExecutionError(
-                    f"{self.url}: the option {name!r} with value {value!r} means nothing here; there are "
-                    "ca (a file), verify and start_tls (True or False)"
+                    f"{self.url}: invalid option {name!r} with value {value!r}; expected ca (a file), verify or "
+                    "start_tls (True or False)"
                 )
         return options
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            # Only the socket is closed: the server may be gone, and a proper farewell would wait for it.
+            # Only the socket is closed: an unbind request would wait for a server that may be down.
             connection.strategy.close()
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""The plugin: loads ``config.py``, answers templates, keeps answers."""
+"""The plugin Ldap: it loads ``config.py``, evaluates queries for templates, and caches results."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ CACHE = Option(
     "cache",
     types.optional(types.BOOLEAN),
     None,
-    "Whether answers are kept: yes until Ldap.expire_cache is called, no not at all.\n\n"
-    "Without a value they are kept until the client's run ends.",
+    "Cache results: yes for until Ldap.expire_cache is called, no for not at all.\n\n"
+    "By default results are cached until the client's run ends.",
 )
 
 
 class Answers(Mapping[str, Any]):
-    """``metadata.Ldap``: query name -> answer. A query is asked when somebody looks."""
+    """``metadata.Ldap``: query name -> result. A query is evaluated when its result is read."""
 
     def __init__(self, plugin: Ldap, queries: Mapping[str, type[LdapQuery]], metadata: ClientMetadata) -> None:
         self._plugin = plugin
@@ -50,13 +50,15 @@ class Answers(Mapping[str, Any]):
 
 
 class Ldap(Plugin, Connector, ClientRunHooks):
-    """Gives templates what directory servers know."""
+    """A plugin that gives templates data from directory servers."""
 
+    #: It keeps what it has asked for itself.
+    reuse_seconds: ClassVar[float] = 0
     name = "Ldap"
     experimental: ClassVar[bool] = True
     options: ClassVar[tuple[Option[Any], ...]] = (RETRIES, RETRY_DELAY, TIMEOUT, CACHE)
     remote_methods: ClassVar[tuple[str, ...]] = (*Plugin.remote_methods, "expire_cache")
-    child_remote_methods: ClassVar[tuple[str, ...]] = (*Plugin.child_remote_methods, "expire_cache")
+    broadcast_methods: ClassVar[tuple[str, ...]] = (*Plugin.broadcast_methods, "expire_cache")
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
@@ -73,11 +75,11 @@ class Ldap(Plugin, Connector, ClientRunHooks):
     # -- config.py
 
     def handle_event(self, event: FileEvent) -> None:
-        """Load the file; `RepositoryError` if that fails, and then the last good version stays in use."""
+        """Load the file; `RepositoryError` if that fails. Then the last good version stays in use."""
         if event.action is FileAction.END_EXIST:
             return
         if not self._path.exists():
-            self.log.warning("%s: deleted; what it said still counts until the server ends", self._path)
+            self.log.warning("%s: deleted; its queries stay in use until the server stops", self._path)
             return
         self._queries = load_queries(self._path)
         self._close()
@@ -86,7 +88,7 @@ class Ldap(Plugin, Connector, ClientRunHooks):
             self.context.expire_metadata()
 
     def _close(self) -> None:
-        """End the conversations with servers; if one is needed again, that begins another one."""
+        """Close the connections to servers; the next request opens a new one."""
         used, self._used = self._used, set()
         for connection in used:
             connection.close()
@@ -99,9 +101,9 @@ class Ldap(Plugin, Connector, ClientRunHooks):
     # -- answers
 
     def get_additional_data(self, metadata: ClientMetadata) -> Mapping[str, Any]:
-        """The queries that apply to the client, with answers on demand."""
+        """Return the queries that apply to the client, with results on demand."""
         applicable = {name: query for name, query in self._queries.items() if self._applies(query, metadata)}
-        # Asked later, with a metadata object that does not contain this: that would be a cycle.
+        # The queries run later, on a copy of the metadata. The original would contain this mapping: a cycle.
         return Answers(self, applicable, metadata.copy())
 
     def _applies(self, query: type[LdapQuery], metadata: ClientMetadata) -> bool:
@@ -112,7 +114,7 @@ class Ldap(Plugin, Connector, ClientRunHooks):
             return False
 
     def answer(self, query: type[LdapQuery], metadata: ClientMetadata) -> Any:
-        """The answer of a query for a client; None, with a line in the log, if there is none."""
+        """Return the result of a query for a client; None, with an error in the log, if the query fails."""
         keeps = self.context.settings[CACHE] is not False
         key = (query.name, metadata.hostname)
         cache = self._cache
@@ -134,12 +136,12 @@ class Ldap(Plugin, Connector, ClientRunHooks):
 
     def _report(self, query: type[LdapQuery], metadata: ClientMetadata, err: Exception) -> None:
         reason = str(err) if isinstance(err, GeventcoreError) else f"{type(err).__name__}: {err}"
-        self.log.error("%s: query %s has no answer: %s", metadata.hostname, query.name, " ".join(reason.split()))
+        self.log.error("%s: query %s failed: %s", metadata.hostname, query.name, " ".join(reason.split()))
 
-    # -- forgetting
+    # -- expiring the cache
 
     def expire_cache(self, query: str | None = None, hostname: str | None = None) -> bool:
-        """Forget the answers of a query, about a client, or both; or all."""
+        """Remove the cached results of a query, of a client, of both, or all."""
         for key in list(self._cache):
             if query in (None, key[0]) and hostname in (None, key[1]):
                 self._cache.pop(key, None)
@@ -153,25 +155,25 @@ class Ldap(Plugin, Connector, ClientRunHooks):
                     self._cache.pop(key, None)
 
     def start_client_run(self, metadata: ClientMetadata) -> None:
-        """Answers that were kept for the last run do not count any more."""
+        """Remove the results that were cached for the client's last run."""
         self._forget_run(metadata)
 
     def end_client_run(self, metadata: ClientMetadata) -> None:
-        """Answers that were kept for this run do not count any more."""
+        """Remove the results that were cached for this run."""
         self._forget_run(metadata)
 
 
 def load_queries(path: Path) -> Mapping[str, type[LdapQuery]]:
-    """Query name -> class, from a ``config.py``; `RepositoryError` if it is of no use."""
+    """Load a ``config.py`` and return query name -> class; `RepositoryError` if it is invalid."""
     module = load_python(path, "geventcore_ldap_config")
     names = list_of_names(module, "__queries__")
     if names is None:
-        raise RepositoryError(f"{path}: there is no list __queries__ of the names of queries")
+        raise RepositoryError(f"{path}: the list __queries__ of the names of queries is missing")
     queries: dict[str, type[LdapQuery]] = {}
     for name in names:
         query = getattr(module, name, None)
         if not (isinstance(query, type) and issubclass(query, LdapQuery)) or issubclass(query, LdapSubQuery):
-            raise RepositoryError(f"{path}: __queries__ has {name}, which is no class derived from LdapQuery")
+            raise RepositoryError(f"{path}: {name} in __queries__ is not a class derived from LdapQuery")
         if not query.name:
             raise RepositoryError(f"{path}: query {name} has no name")
         if query.name in queries:

@@ -1,4 +1,4 @@
-"""The plugin Metadata: who the clients are, which groups and bundles they have, and whether a caller is one of them."""
+"""The plugin Metadata: the clients, their groups and bundles, and the authentication of callers."""
 
 from geventcore.plugins.metadata.plugin import Metadata
 

@@ -1,11 +1,10 @@
-"""The client list: what ``clients.xml`` says of each client.
+"""The client list: the attributes of each client in ``clients.xml``.
 
-A `ClientTable` is one state of the list and never changes; a changed list is a new table. Names and aliases are
-compared in lower case, whatever their spelling in the file. Addresses are compared as addresses, so ``::1`` and
-``0:0:0:0:0:0:0:1`` are the same.
+A `ClientTable` is one version of the list and immutable; a changed list is a new table. Names and aliases are compared
+in lower case. Addresses are compared as addresses, so ``::1`` and ``0:0:0:0:0:0:0:1`` are equal.
 
-A client that is listed more than once is in all its profiles, has all its aliases and addresses, and is secure or
-floating if one of its elements says so; of everything else the last element that says something counts.
+A client that is listed more than once has the profiles, aliases and addresses of all its elements. It is secure or
+floating if one of its elements is. Of every other attribute the last value wins.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import Protocol
 
 from lxml import etree
 
+from geventcore.plugin.client_names import HOST_NAMES, ClientNames
 from geventcore.plugins.ip_addresses import normal_address
 
 log = logging.getLogger(__name__)
@@ -30,14 +30,14 @@ class Client:
 
     Attributes:
         name: lower case.
-        profiles: the groups that its elements name as profile.
-        aliases, addresses: as they are written.
-        uuid: the user name that stands for the client.
+        profiles: the profiles in its elements.
+        aliases, addresses: spelled as in the file.
+        uuid: a user name that identifies the client.
         password: its own password.
         auth: one of `AUTHENTICATION_TYPES`, or None for the server's default.
         version: the version that it declared last.
-        secure: whether only its own password is accepted.
-        floating: whether it may call from any address.
+        secure: true if only its own password is accepted.
+        floating: true if it may call from any address.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Client:
 
     @classmethod
     def of_element(cls, element: etree._Element) -> Client:
-        """From a ``Client`` element that has a name."""
+        """Create a client from a ``Client`` element with a name."""
         get = element.attrib.get
         profile, address = get("profile"), get("address")
         addresses = [address] if address else []
@@ -78,7 +78,7 @@ class Client:
         )
 
     def merged_with(self, later: Client) -> Client:
-        """Both elements of a client that is listed twice, as one."""
+        """Merge two elements of a client that is listed twice."""
         return replace(
             later,
             profiles=_joined(self.profiles, later.profiles),
@@ -93,7 +93,7 @@ class Client:
         )
 
     def is_found_like(self, other: Client) -> bool:
-        """Whether both are found under the same names, addresses and user names."""
+        """Return true if both have the same names, addresses and user names."""
         return (self.name, self.aliases, self.addresses, self.uuid) == (
             other.name,
             other.aliases,
@@ -103,7 +103,7 @@ class Client:
 
 
 def _text(value: str | bytes | None) -> str | None:
-    """An attribute's text; an empty one says nothing."""
+    """Return an attribute's text; None if it is missing or empty."""
     return str(value) if value else None
 
 
@@ -117,13 +117,13 @@ def _joined(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class ClientTable:
-    """One state of the client list.
+    """One version of the client list.
 
     Attributes:
         clients: name -> client, in the order of the file.
         duplicates: names that are listed more than once.
         aliases: alias in lower case -> name.
-        owners: normal address -> names of the clients that have it.
+        owners: normal address -> names of the clients with it.
         uuids: user name -> name.
     """
 
@@ -137,7 +137,7 @@ class ClientTable:
     def of_clients(
         cls, clients: Mapping[str, Client], duplicates: frozenset[str], conflict_level: int = logging.DEBUG
     ) -> ClientTable:
-        """A table with its indexes. That two clients want one alias or uuid is logged at `conflict_level`."""
+        """Build a table with its indexes. If two clients have the same alias or uuid, log it at `conflict_level`."""
         aliases: dict[str, str] = {}
         owners: dict[str, tuple[str, ...]] = {}
         uuids: dict[str, str] = {}
@@ -151,21 +151,30 @@ class ClientTable:
         return cls(clients, duplicates, aliases, owners, uuids)
 
     @classmethod
-    def of_root(cls, root: etree._Element, file: str, breathe: Callable[[], None]) -> ClientTable:
-        """From the root of ``clients.xml``, includes resolved. Elements without a name are reported and skipped."""
+    def of_root(
+        cls, root: etree._Element, file: str, breathe: Callable[[], None], names: ClientNames = HOST_NAMES
+    ) -> ClientTable:
+        """Build a table from the root of ``clients.xml``, includes resolved.
+
+        Log and skip elements without a name, and with a name that `names` does not accept.
+        """
         clients: dict[str, Client] = {}
         duplicates = set()
         for number, element in enumerate(root.iter("Client")):
             if number % 100 == 0:
                 breathe()
             if not element.get("name"):
-                log.error("%s: line %s: a Client without a name is ignored", file, element.sourceline)
+                log.error("%s: line %s: ignoring a Client without a name", file, element.sourceline)
                 continue
             client = Client.of_element(element)
+            problem = names.problem(client.name)
+            if problem:
+                log.error("%s: line %s: ignoring this Client: %s", file, element.sourceline, problem)
+                continue
             if element.get("auth") and client.auth is None:
                 log.error(
-                    "%s: line %s: client %s: auth=%r is none of %s; the server's default counts",
-                    file, element.sourceline, client.name, element.get("auth"), ", ".join(AUTHENTICATION_TYPES),
+                    "%s: line %s: client %s: invalid auth=%r, expected %s; using the server's default",
+                    file, element.sourceline, client.name, element.get("auth"), " or ".join(AUTHENTICATION_TYPES),
                 )  # fmt: skip
             earlier = clients.get(client.name)
             if earlier is not None:
@@ -174,25 +183,26 @@ class ClientTable:
                 client = earlier.merged_with(client)
             clients[client.name] = client
         for alias in clients.keys() & (alias.lower() for client in clients.values() for alias in client.aliases):
-            log.warning("%s: %s is a client and an alias; the name stands for the alias", file, alias)
+            log.warning("%s: %s is both a client and an alias; using it as the alias", file, alias)
         return cls.of_clients(clients, frozenset(duplicates), conflict_level=logging.WARNING)
 
     def canonical(self, name: str) -> str:
-        """The name of the client that a name or alias stands for; an unknown name in lower case."""
+        """Resolve a name or alias to the name of the client; return an unknown name in lower case."""
         name = name.lower()
         return self.aliases.get(name, name)
 
     def get(self, name: str) -> Client | None:
-        """The client of that name (not alias), or None."""
+        """Return the client with this name (not alias), or None."""
         return self.clients.get(name.lower())
 
     def names_of(self, name: str) -> tuple[str, ...]:
-        """Every name under which metadata of a client may be cached."""
+        """Return every name under which metadata of a client may be cached."""
         client = self.get(name)
         return (name.lower(), *(alias.lower() for alias in (client.aliases if client is not None else ())))
 
     def with_changes(self, changes: Iterable[tuple[str, Client | None]]) -> ClientTable:
-        """A new table; ``(name, None)`` takes a client out."""
+        """Return a changed table; ``(name, None)`` removes a client."""
+        changes = list(changes)
         clients = dict(self.clients)
         same_indexes = True
         for name, client in changes:
@@ -204,29 +214,45 @@ class ClientTable:
             same_indexes = same_indexes and old is not None and client is not None and client.is_found_like(old)
         if same_indexes:
             return replace(self, clients=clients)
+        if all(client is not None and name not in self.clients for name, client in changes):
+            return self._with_new(clients, [client for _, client in changes if client is not None])
         return self.of_clients(clients, self.duplicates)
+
+    def _with_new(self, clients: Mapping[str, Client], new: Iterable[Client]) -> ClientTable:
+        """Return a table with further clients. It extends the indexes: thousands of clients may register in a row."""
+        added = self.of_clients({client.name: client for client in new}, frozenset())
+        owners = {**self.owners}
+        for address, names in added.owners.items():
+            owners[address] = (*owners.get(address, ()), *names)
+        return replace(
+            self,
+            clients=clients,
+            aliases={**self.aliases, **added.aliases},
+            owners=owners,
+            uuids={**self.uuids, **added.uuids},
+        )
 
 
 class ClientList(Protocol):
-    """Where clients are listed, and changed durably; their cached metadata are then forgotten everywhere."""
+    """A store of clients. Changes are durable and expire the client's cached metadata in all processes."""
 
     @property
     def table(self) -> ClientTable:
-        """The list as of now. `MetadataRuntimeError` if nothing is known."""
+        """Return the current list; `MetadataRuntimeError` if no version of it could be read."""
 
     def add(self, name: str, attributes: Mapping[str, str]) -> bool:
-        """List a client, unless it is listed; whether it was not."""
+        """Add a client unless it is listed; return true if it was added."""
 
     def update(self, name: str, attributes: Mapping[str, str | None]) -> None:
-        """Change attributes of a client, or take those away that are None."""
+        """Change attributes of a client; remove those whose value is None."""
 
     def remove(self, name: str) -> None:
-        """Take a client off the list."""
+        """Remove a client from the list."""
 
 
 def _claim(index: dict[str, str], key: str, name: str, kind: str, conflict_level: int) -> None:
-    """Enter a client into an index whose keys have one owner: the last one."""
+    """Enter a client into an index with one owner for each key; the last client wins."""
     owner = index.get(key)
     if owner is not None and owner != name:
-        log.log(conflict_level, "clients %s and %s have the same %s %r: it stands for %s", owner, name, kind, key, name)
+        log.log(conflict_level, "clients %s and %s have the same %s %r; using it for %s", owner, name, kind, key, name)
     index[key] = name

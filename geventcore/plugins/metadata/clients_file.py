@@ -1,26 +1,28 @@
-"""``clients.xml``: where clients are listed."""
+"""``clients.xml``: the client list in a file."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from lxml import etree
 
 from geventcore.errors import MetadataConsistencyError
+from geventcore.filemonitor import NOTHING, Effect, FileEvent
+from geventcore.plugin.client_names import ClientNames
+from geventcore.plugin.context import PluginContext
 from geventcore.plugins.metadata.clients import Client, ClientTable
 from geventcore.plugins.metadata.files import MetadataFile
+from geventcore.plugins.metadata.registration import CLIENT_NAMES
 from geventcore.plugins.metadata.writer import Edit
 from geventcore.specfiles.xmlfile import XINCLUDE
 
-#: Names of clients become parts of file names: nothing that has a meaning there, no blanks, no control characters.
-_CLIENT_NAME = re.compile(r"(?!\.)[^\s/\\<>&\"'\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
 
-
-def check_client_name(name: str) -> None:
-    """Raise `MetadataConsistencyError` for a name that no client can have."""
-    if _CLIENT_NAME.fullmatch(name) is None:
-        raise MetadataConsistencyError(f"{name!r} cannot be the name of a client")
+def check_client_name(name: str, context: PluginContext) -> None:
+    """Raise `MetadataConsistencyError` if the name of a client is invalid."""
+    wider = context.settings[CLIENT_NAMES]
+    problem = ClientNames(wider).problem(name.lower())
+    if problem:
+        raise MetadataConsistencyError(problem)
 
 
 class ClientsFile(MetadataFile[ClientTable]):
@@ -29,25 +31,29 @@ class ClientsFile(MetadataFile[ClientTable]):
     file_name = "clients.xml"
     root_tag = "Clients"
 
-    def add(self, name: str, attributes: Mapping[str, str]) -> bool:
-        """List a client, unless it is listed; whether it was not.
+    def effect_of(self, event: FileEvent) -> Effect:
+        """See `TellsEffect`: the list of clients is a part of metadata."""
+        return NOTHING
 
-        Raises `MetadataConsistencyError` for a name that no client can have.
+    def add(self, name: str, attributes: Mapping[str, str]) -> bool:
+        """Add a client unless it is listed; return true if it was added.
+
+        Raises `MetadataConsistencyError` if the name is invalid.
         """
-        check_client_name(name)
+        check_client_name(name, self._context)
         is_new = not self.edit(Edit("add", "Client", name, attributes)).existed
         if is_new:
             self._forget(name.lower())
         return is_new
 
     def update(self, name: str, attributes: Mapping[str, str | None]) -> None:
-        """Change attributes of a client, or take those away that are None."""
+        """Change attributes of a client; remove those whose value is None."""
         known_as = self.table.names_of(name)
         self.edit(Edit("update", "Client", name, attributes))
         self._forget(*known_as)
 
     def remove(self, name: str) -> None:
-        """Take a client off the list."""
+        """Remove a client from the list."""
         known_as = self.table.names_of(name)
         self.edit(Edit("remove", "Client", name, {}))
         self._forget(*known_as)
@@ -57,7 +63,8 @@ class ClientsFile(MetadataFile[ClientTable]):
             self._context.expire_metadata(name)
 
     def _parse(self, root: etree._Element) -> ClientTable:
-        return ClientTable.of_root(root, str(self.path), self._context.breathe)
+        wider = self._context.settings[CLIENT_NAMES]
+        return ClientTable.of_root(root, str(self.path), self._context.breathe, ClientNames(wider))
 
     def _evolve(self, table: ClientTable, edits: Sequence[Edit]) -> ClientTable | None:
         changes: list[tuple[str, Client | None]] = []

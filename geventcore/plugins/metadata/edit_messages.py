@@ -1,4 +1,4 @@
-"""Edits of a metadata file as one process tells them to another: what was done, and to which versions of the files.
+"""Messages between processes about edits of a metadata file: the edits, and the versions of the files.
 
 A message is ``{"read": {path: version}, "written": {path: version}, "edits": [{"action", "tag", "name", "attributes",
 "element"}]}``; an element is XML text, or None.
@@ -17,7 +17,7 @@ from geventcore.specfiles.xmlfile import Signature, signature_of_json
 
 
 def message_of(edits: Sequence[Edit], outcome: Outcome) -> dict[str, Any]:
-    """What to tell about edits that were done."""
+    """Create the message about completed edits."""
     return {
         "read": {str(path): version for path, version in outcome.read.items()},
         "written": {str(path): version for path, version in outcome.written.items()},
@@ -37,7 +37,7 @@ def message_of(edits: Sequence[Edit], outcome: Outcome) -> dict[str, Any]:
 
 
 def of_message(message: Mapping[str, Any]) -> tuple[list[Edit], Outcome]:
-    """The edits, and the versions of the files."""
+    """Read the edits and the versions of the files from a message."""
     edits = []
     for told in message["edits"]:
         edit = Edit(told["action"], told["tag"], told["name"], told["attributes"])

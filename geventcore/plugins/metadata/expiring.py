@@ -1,7 +1,7 @@
-"""A mapping whose items live for a fixed time.
+"""A mapping whose items expire after a fixed time.
 
-Items stand in the order of their age, so that outdated ones are dropped from the front: every operation takes constant
-time on average, however many items there are.
+Items are sorted by age, and expired ones are dropped from the front. So every operation takes constant time on average,
+however many items there are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ValueT = TypeVar("ValueT")
 
 
 class ExpiringMap(Generic[KeyT, ValueT]):
-    """Key -> value for `seconds` after it was put; of more than `limit` items the oldest go. For any thread."""
+    """A thread-safe mapping whose items expire after `seconds`; beyond `limit` items, the oldest are dropped."""
 
     def __init__(self, seconds: float, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -27,7 +27,7 @@ class ExpiringMap(Generic[KeyT, ValueT]):
         self._lock = threading.Lock()
 
     def put(self, key: KeyT, value: ValueT) -> None:
-        """Store a value; its time begins anew."""
+        """Store a value and restart its time."""
         with self._lock:
             now = self._clock()
             self._items[key] = (now, value)
@@ -37,19 +37,24 @@ class ExpiringMap(Generic[KeyT, ValueT]):
                 self._items.popitem(last=False)
 
     def get(self, key: KeyT) -> ValueT | None:
-        """The value, or None if there is none or it is too old."""
+        """Return the value, or None if it is missing or expired."""
         item = self._items.get(key)
         if item is None or self._clock() - item[0] >= self._seconds:
             return None
         return item[1]
 
+    def drop(self, key: KeyT) -> None:
+        """Drop an item, if it exists."""
+        with self._lock:
+            self._items.pop(key, None)
+
     def drop_outdated(self) -> None:
-        """Forget what is too old."""
+        """Drop expired items."""
         with self._lock:
             self._drop_outdated(self._clock())
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all items."""
         with self._lock:
             self._items.clear()
 

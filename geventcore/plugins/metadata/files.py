@@ -1,22 +1,17 @@
-"""One file of the metadata with what it includes: the table that is read from it, and changing it.
+"""One file of the metadata with its includes: reading its table, and changing it.
 
-The table is replaced as a whole, so whoever works with one keeps it. A version of the file that cannot be used is
-reported, and the last good table stays.
+The table is replaced as a whole, so a caller can keep using its version. If a version of the file is invalid, an error
+is logged and the last good table stays in use.
 
-A change is durable and in the table when `MetadataFile.edit` returns. Callers that wait at the same time share one
-write. The file event that a write of our own causes finds nothing new and does nothing; what others changed since the
-table was read is read first, so it is neither lost nor overlooked.
-
-The processes of one server tell each other their edits before they let others write, so each can bring its table up to
-date without reading the file.
+When `MetadataFile.edit` returns, the change is durable and in the table (`SharedFile`). Changes by others since the
+table was read are read first, so none is lost.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,12 +19,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from lxml import etree
 
-from geventcore.errors import MetadataError, MetadataRuntimeError, RepositoryError
-from geventcore.filemonitor import EventHandler, FileAction, FileEvent
+from geventcore.errors import MetadataRuntimeError, RepositoryError
+from geventcore.filemonitor import FileAction, FileEvent
 from geventcore.plugin.context import PluginContext
 from geventcore.plugins.metadata.edit_messages import message_of, of_message
 from geventcore.plugins.metadata.writer import Edit, Outcome, apply_edits
-from geventcore.specfiles.durable import GroupCommit, lock_directory, unlock_directory, write_durably
+from geventcore.repository.durable_writes import write_durably
+from geventcore.specfiles.shared_file import SharedFile
 from geventcore.specfiles.xmlfile import Signature, load_document, signature
 
 log = logging.getLogger(__name__)
@@ -39,7 +35,7 @@ TableT = TypeVar("TableT")
 
 @dataclass(frozen=True)
 class _Loaded(Generic[TableT]):
-    """A table, and the files that it was made from with their versions."""
+    """A table, and the files that it was read from with their versions."""
 
     table: TableT
     files: tuple[Path, ...]
@@ -49,60 +45,52 @@ class _Loaded(Generic[TableT]):
         return all(signature(path) == version for path, version in self.signatures.items())
 
     def has_read(self, outcome: Outcome) -> bool:
-        """Whether what was written then was made from these versions."""
+        """Return true if the edits were applied to these versions."""
         return all(self.signatures.get(path) == version for path, version in outcome.read.items())
 
     def with_written(self, table: TableT, outcome: Outcome) -> _Loaded[TableT]:
-        """The next state, after what was written."""
+        """Return the state after a write."""
         return _Loaded(table, self.files, {**self.signatures, **outcome.written})
 
 
-class MetadataFile(EventHandler, ABC, Generic[TableT]):
-    """``groups.xml`` or ``clients.xml``; subclasses say what the table is."""
+class MetadataFile(SharedFile[Edit], Generic[TableT]):
+    """``groups.xml`` or ``clients.xml``; a subclass defines the table."""
 
+    # A repeated write does not add an element twice.
+    is_repeatable = False
     file_name: ClassVar[str]
     root_tag: ClassVar[str]
-    #: Whether the file need not exist.
+    #: True if the file is optional.
     is_optional: ClassVar[bool] = False
 
     def __init__(self, directory: Path, context: PluginContext, on_load: Callable[[], None]) -> None:
-        """Creates an empty file if there has to be one. `on_load` is called whenever a version of the file was read."""
-        self.path = directory / self.file_name
-        self._context = context
+        """Create an empty file if a required one is missing. Call `on_load` whenever a version of the file is read."""
         self._on_load = on_load
         self._loaded: _Loaded[TableT] | None = None
-        # Held while the file is read or written, so that an older state never replaces a newer one. Whoever holds it
-        # may ask for the table, which may have become outdated meanwhile, and so read the file once more.
-        self._exchange = threading.RLock()
-        # Held for an instant, around changes of `_loaded` and `_pending`.
-        self._replace = threading.Lock()
-        self._pending: list[Edit] = []
-        self._commit = GroupCommit(self._write_pending)
-        # Whether another process has changed the file in a way that only reading it can tell.
+        # True if another process has made a change that requires reading the file.
         self._is_outdated = False
-        self._topic = f"Metadata:{self.file_name}"
-        context.subscribe(self._topic, self._others_wrote)
+        super().__init__(directory / self.file_name, context, f"Metadata:{self.file_name}")
         self._watched = {self.path}
-        if not self.is_optional and not self.path.exists():
-            log.warning("%s does not exist; created", self.path)
+        if not self.is_optional and not context.read_only and not self.path.exists():
+            log.warning("created the missing file %s", self.path)
             write_durably(self.path, f"<{self.root_tag}/>\n".encode())
         context.file_monitor.add_monitor(str(self.path), self)
 
     @abstractmethod
     def _parse(self, root: etree._Element) -> TableT:
-        """The table of a root element whose includes are resolved."""
+        """Build the table from a root element whose includes are resolved."""
 
     def _carry_over(self, new: TableT, old: TableT) -> TableT:
-        """A table that was just read, with what it keeps of the one before it."""
+        """Return a newly read table with the data that it keeps from the last one."""
         return new
 
     def _evolve(self, table: TableT, edits: Sequence[Edit]) -> TableT | None:
-        """The table after edits, or None if only reading the file can tell."""
+        """Return the table after edits, or None if the file has to be read for it."""
         return None
 
     @property
     def table(self) -> TableT:
-        """The table as of now; `MetadataRuntimeError` if the file was never good."""
+        """Return the current table; `MetadataRuntimeError` if no version of the file was valid."""
         if self._is_outdated:
             self._catch_up()
         if self._loaded is None:
@@ -116,37 +104,37 @@ class MetadataFile(EventHandler, ABC, Generic[TableT]):
                 try:
                     self._load()
                 except RepositoryError as err:
-                    log.error("%s; what was read before stays in use", err)
+                    log.error("%s; the last good version stays in use", err)
 
     def _never_read(self) -> MetadataRuntimeError:
         return MetadataRuntimeError(f"{self.path}: no usable version of this file has been read yet")
 
     @property
     def is_loaded(self) -> bool:
-        """Whether there is a table."""
+        """Return true if there is a table."""
         return self._loaded is not None
 
     def forget(self) -> None:
-        """Forget what was read."""
+        """Drop the table."""
         with self._replace:
             self._loaded = None
         self._on_load()
 
     def replace_table(self, change: Callable[[TableT], TableT]) -> None:
-        """Replace the table by one that is made from it."""
+        """Replace the table by the result of `change`."""
         with self._replace:
             if self._loaded is not None:
                 self._loaded = replace(self._loaded, table=change(self._loaded.table))
 
     def handle_event(self, event: FileEvent) -> None:
-        """Read the file anew if what the event is about is new; `RepositoryError` if it cannot be used."""
+        """Reload the file if it differs from the version that was read; `RepositoryError` if it is invalid."""
         if event.action is FileAction.END_EXIST:
             return
         path = Path(os.path.join(event.handle, event.filename))
         with self._exchange:
             if self._loaded is not None:
                 if not self.path.exists():
-                    log.error("%s is gone; what was read from it stays in use", self.path)
+                    log.error("%s: deleted; the last good version stays in use", self.path)
                     return
                 known = self._loaded.signatures
                 if known[path] == signature(path) if path in known else event.action is FileAction.EXISTS:
@@ -167,54 +155,34 @@ class MetadataFile(EventHandler, ABC, Generic[TableT]):
         self._on_load()
 
     def edit(self, edit: Edit) -> Edit:
-        """Do one edit; returns it when it is durable. Raises `MetadataError` if it cannot be done."""
-        with self._replace:
-            self._pending.append(edit)
-        self._commit.commit()
-        if edit.error is not None:
-            raise edit.error
+        """Apply one edit and return it when it is durable; `MetadataError` if that fails."""
+        self.change(edit)
         return edit
 
-    def _write_pending(self) -> None:
-        """Do all the edits that wait. What goes wrong is said in the edits, each of which has its own caller."""
-        with self._replace:
-            edits, self._pending = self._pending, []
-        if not edits:
-            return
-        try:
-            with self._exchange:
-                self._write(edits)
-        except (MetadataError, RepositoryError) as err:
-            _fail(edits, str(err))
-        except BaseException:
-            _fail(edits, f"{self.path}: writing was interrupted")
-            raise
+    def _write(self, changes: Sequence[Edit]) -> Sequence[Exception | None]:
+        if self._loaded is None or not self._loaded.is_current():
+            self._load()
+        loaded = self._loaded
+        if loaded is None:
+            raise self._never_read()
+        outcome = self._context.offload(apply_edits, loaded.files, changes)
+        if outcome.written:
+            done = [edit for edit in changes if edit.error is None and not edit.existed]
+            try:
+                self._take_over(loaded, done, outcome)
+            except RepositoryError as err:
+                # The edit is stored nevertheless, and the file event of this write triggers another attempt to read.
+                log.error("%s: the file was written, but cannot be read: %s", self.path, err)
+            self._context.tell_others(self._topic, message_of(done, outcome))
+        return [edit.error for edit in changes]
 
-    def _write(self, edits: Sequence[Edit]) -> None:
-        try:
-            descriptor = self._context.offload(lock_directory, self.path.parent)
-        except OSError as err:
-            raise MetadataRuntimeError(f"{self.path.parent}: cannot be written: {err.strerror}") from err
-        try:
-            if self._loaded is None or not self._loaded.is_current():
-                self._load()
-            loaded = self._loaded
-            if loaded is None:
-                raise self._never_read()
-            outcome = self._context.offload(apply_edits, loaded.files, edits)
-            if outcome.written:
-                done = [edit for edit in edits if edit.error is None and not edit.existed]
-                try:
-                    self._take_over(loaded, done, outcome)
-                except RepositoryError as err:
-                    # It is stored all the same, and the file event of this write will try to read it once more.
-                    log.error("%s was written, but cannot be read: %s", self.path, err)
-                self._context.tell_others(self._topic, message_of(done, outcome))
-        finally:
-            unlock_directory(descriptor)
+    def _failure(self, err: Exception) -> Exception:
+        if isinstance(err, OSError):
+            return MetadataRuntimeError(f"{self.path.parent}: cannot be written: {err.strerror or err}")
+        return MetadataRuntimeError(str(err))
 
     def _take_over(self, before: _Loaded[TableT], done: Sequence[Edit], outcome: Outcome) -> None:
-        """Bring the table up to what was written."""
+        """Update the table after a write."""
         table = self._evolve(before.table, done) if before.has_read(outcome) else None
         if table is None:
             self._load()
@@ -223,7 +191,7 @@ class MetadataFile(EventHandler, ABC, Generic[TableT]):
             self._loaded = before.with_written(table, outcome)
 
     def _others_wrote(self, message: Mapping[str, Any]) -> None:
-        """Another process has written the file; it waits until this returns."""
+        """Update the table after a write of another process, which waits until this returns."""
         done, outcome = of_message(message)
         with self._replace:
             before = self._loaded
@@ -231,10 +199,5 @@ class MetadataFile(EventHandler, ABC, Generic[TableT]):
             if before is not None and table is not None:
                 self._loaded = before.with_written(table, outcome)
                 return
-            # Whoever reads the file may be the one that waits for this process to let it write.
+            # Do not wait: the thread that reads the file may itself wait until this process lets it write.
             self._is_outdated = True
-
-
-def _fail(edits: Sequence[Edit], reason: str) -> None:
-    for edit in edits:
-        edit.error = edit.error or MetadataRuntimeError(reason)

@@ -1,7 +1,7 @@
-"""The groups: what ``groups.xml`` declares, and what follows from it for a client.
+"""The groups in ``groups.xml``, and the groups and bundles that they imply for a client.
 
-A `GroupTable` is one state of the file and never changes; connectors that declare groups of their own
-(`GroupTable.with_dynamic`) get a new table.
+A `GroupTable` is one version of the file and immutable. When a connector declares a group (`GroupTable.with_dynamic`),
+a new table replaces it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from geventcore.plugins.metadata.rules import RuleSet, is_inside
 
 log = logging.getLogger(__name__)
 
-#: So many answers are kept. Clients of one profile share theirs, unless rules name them.
+#: The limit on cached results. Clients of one profile share a result, unless rules name them.
 _RESOLUTION_LIMIT = 2000
+#: A result for more groups is not cached: probes choose the names, and a name takes memory.
+_RESOLUTION_GROUPS = 500
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,13 @@ class DynamicGroup:
 
 @dataclass(frozen=True, eq=False)
 class GroupTable:
-    """One state of the groups.
+    """One version of the groups.
 
     Attributes:
-        declared: name -> group, as the file declares them. A group that only has rules is declared by them.
-        dynamic: name -> group, as connectors declare them.
-        default: the group of clients that have no other, or None.
-        rules: how groups follow from others.
+        declared: name -> group, for the groups in the file. A group that occurs only in rules is declared by them.
+        dynamic: name -> group, for the groups of connectors.
+        default: the profile of clients without another one, or None.
+        rules: the rules that derive groups from others.
         children: group -> the groups directly below it in the file, in document order.
     """
 
@@ -51,7 +53,7 @@ class GroupTable:
 
     @classmethod
     def of_root(cls, root: etree._Element, file: str) -> GroupTable:
-        """From the root of ``groups.xml``, includes resolved. What makes no sense is reported and skipped."""
+        """Build a table from the root of ``groups.xml``, includes resolved. Log and skip invalid elements."""
         declared, default = _declarations(root, file)
         rules = RuleSet.of_root(root, file)
         for name in sorted(rules.groups - declared.keys()):
@@ -59,33 +61,33 @@ class GroupTable:
         return cls(declared=declared, default=default, rules=rules, children=_children(root))
 
     def get(self, name: str) -> MetadataGroup | None:
-        """The declaration of a group, or None."""
+        """Return the declaration of a group, or None."""
         found = self.declared.get(name)
         if found is None and name in self.dynamic:
             return self.dynamic[name].group
         return found
 
     def category_of(self, name: str) -> str | None:
-        """The group's category, or None."""
+        """Return the group's category, or None."""
         group = self.get(name)
         return (group.category or None) if group is not None else None
 
     def is_profile(self, name: str) -> bool:
-        """Whether the group may be a profile."""
+        """Return true if the group may be a profile."""
         group = self.get(name)
         return group is not None and group.is_profile
 
     def in_category(self, category: str) -> set[str]:
-        """Names of the category's groups."""
+        """Return the names of the category's groups."""
         return {name for name in (*self.declared, *self.dynamic) if self.category_of(name) == category}
 
     def bundles_of(self, groups: Iterable[str]) -> frozenset[str]:
-        """The bundles of all these groups."""
+        """Return the bundles of all these groups."""
         declared = filter(None, map(self.get, groups))
         return frozenset().union(*(group.bundles for group in declared))
 
     def resolve(self, client: str, membership: Membership) -> Resolution:
-        """What the rules make of a client's groups, and of what it was refused so far."""
+        """Apply the rules to a client's groups, and return the resulting groups and bundles."""
         named = client if client in self.rules.clients else None
         key = (
             named,
@@ -103,31 +105,33 @@ class GroupTable:
                 membership.is_contradictory,
                 self.bundles_of(membership.groups),
             )
+            if len(found.groups) > _RESOLUTION_GROUPS:
+                return found
             if len(self._resolutions) >= _RESOLUTION_LIMIT:
                 self._resolutions.clear()
             self._resolutions[key] = found
         return found
 
     def with_dynamic(self, group: MetadataGroup, source: str) -> GroupTable:
-        """A table in which connector `source` declares a group."""
+        """Return a table in which the connector `source` declares a group."""
         return replace(self, dynamic={**self.dynamic, group.name: DynamicGroup(group, source)})
 
 
 def _named(elements: Iterable[etree._Element], file: str) -> list[etree._Element]:
-    """Those that have a name; the others are reported."""
+    """Return the elements with a name; log the others."""
     named = []
     for element in elements:
         if element.get("name"):
             named.append(element)
         else:
-            log.error("%s: line %s: a %s without a name is ignored", file, element.sourceline, element.tag)
+            log.error("%s: line %s: ignoring a %s without a name", file, element.sourceline, element.tag)
     return named
 
 
 def _declarations(root: etree._Element, file: str) -> tuple[dict[str, MetadataGroup], str | None]:
-    """The groups that the file declares, and the default one.
+    """Return the groups that the file declares, and the default one.
 
-    Candidates are the groups directly in a ``Groups``, then the groups inside those. The first of a name counts.
+    Groups directly in ``Groups`` come first, then the groups inside those. The first declaration of a name wins.
     """
     top, nested = [], []
     for element in _named(root.iter("Group"), file):
@@ -151,7 +155,7 @@ def _declarations(root: etree._Element, file: str) -> tuple[dict[str, MetadataGr
         )
         if element.get("default") == "true":
             if default is not None:
-                log.warning("%s: line %s: %s and %s are both the default; it is %s",
+                log.warning("%s: line %s: both %s and %s are the default group; using %s",
                             file, element.sourceline, default, name, name)  # fmt: skip
             default = name
     return declared, default

@@ -1,4 +1,4 @@
-"""``groups.xml``: where groups are declared."""
+"""``groups.xml``: the declarations of groups in a file."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from geventcore.plugins.metadata.writer import Edit
 
 
 class GroupsFile(MetadataFile[GroupTable]):
-    """The groups, and what connectors declare in addition."""
+    """The groups of the file, and those that connectors declare."""
 
     file_name = "groups.xml"
     root_tag = "Groups"
 
     def add(self, tag: str, name: str, attributes: Mapping[str, str]) -> None:
-        """Add a ``Group`` or ``Bundle``, unless there is one of that name."""
+        """Add a ``Group`` or ``Bundle`` unless one with that name exists."""
         if not name:
             raise MetadataConsistencyError(f"a {tag} needs a name")
         self.edit(Edit("add", tag, name, attributes))
 
     def update(self, tag: str, name: str, attributes: Mapping[str, str | None]) -> None:
-        """Change attributes of what declares a group or bundle, or take those away that are None."""
+        """Change attributes of a group's or bundle's declaration; remove those whose value is None."""
         self.edit(Edit("update", tag, name, attributes))
 
     def remove(self, tag: str, name: str) -> None:
-        """Take away what declares a group or bundle."""
+        """Remove the declaration of a group or bundle."""
         self.edit(Edit("remove", tag, name, {}))
 
     def _parse(self, root: etree._Element) -> GroupTable:

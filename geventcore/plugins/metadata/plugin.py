@@ -1,7 +1,7 @@
-"""The plugin class: what the server and its tools ask of the metadata.
+"""The plugin Metadata, as the server and its tools use it.
 
-A client's metadata are worked out from two tables, the clients' and the groups'. Both are replaced as a whole when they
-change, so an answer is made from one state of each.
+A client's metadata are computed from two tables, clients and groups. A changed table is replaced as a whole, so a
+computation uses a single version of each.
 """
 
 from __future__ import annotations
@@ -12,20 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 from geventcore.errors import MetadataConsistencyError, MetadataError
 from geventcore.options import Option
-from geventcore.options.common import CA, PASSWORD
+from geventcore.options.server import CA, PASSWORD
 from geventcore.options.types import BOOLEAN
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup, MetadataQuery
 from geventcore.plugin.client_version import ClientVersion
 from geventcore.plugin.context import PluginContext
+from geventcore.plugin.explanation import Explaining, GroupReason, Obstacle, Source
 from geventcore.plugin.interfaces import Address, ClientRunHooks, MetadataSource, Threaded
+from geventcore.plugins.ip_addresses import is_loopback
 from geventcore.plugins.metadata.addresses import ClientResolver
 from geventcore.plugins.metadata.authentication import AUTHENTICATION, Authenticator
 from geventcore.plugins.metadata.clients import Client, ClientList, ClientTable
 from geventcore.plugins.metadata.clients_file import ClientsFile
-from geventcore.plugins.metadata.graph import graph_lines
+from geventcore.plugins.metadata.explaining import GroupPlaces
+from geventcore.plugins.metadata.graph import Graph, dot_lines, groups_graph
 from geventcore.plugins.metadata.groups import GroupTable
 from geventcore.plugins.metadata.groups_file import GroupsFile
+from geventcore.plugins.metadata.registration import OPTIONS as REGISTRATION_OPTIONS
+from geventcore.plugins.metadata.registration import Registration
 from geventcore.plugins.metadata.resolution import Membership, Resolution
 from geventcore.tls.identity import PeerIdentity
 
@@ -37,23 +42,23 @@ USE_DATABASE = Option(
     "use_database",
     BOOLEAN,
     False,
-    "Whether the client list is kept in the database instead of clients.xml.\n\n"
-    "Clients are then added there, with their profile, version and whether they need a certificate by now. What "
-    "clients.xml says of a client (aliases, addresses, passwords, a profile) counts for it as well, but need not be "
-    "there. Several machines that serve the same clients need it.",
+    "Store the client list in the database instead of clients.xml.\n\n"
+    "The server then adds clients to the database, with profile, version and authentication type. Aliases, addresses, "
+    "passwords and profiles in clients.xml still apply, but the file is optional. Set this if several machines serve "
+    "the same clients.",
     at_start=True,
 )
 
-#: Longer versions are refused; real ones are shorter than 20 characters.
+#: The limit on a client's version, in characters; real ones are shorter than 20.
 _LONGEST_VERSION = 255
-#: How many reports are remembered, so that each is made once.
+#: The limit on remembered messages, each of which is logged once.
 _REPORTED_LIMIT = 100_000
 
 
-class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
-    """Clients from ``clients.xml``, groups from ``groups.xml``."""
+class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded, Explaining):
+    """A plugin with clients from ``clients.xml`` and groups from ``groups.xml``."""
 
-    options = (USE_DATABASE, AUTHENTICATION, PASSWORD, CA)
+    options = (USE_DATABASE, AUTHENTICATION, *REGISTRATION_OPTIONS, PASSWORD, CA)
     remote_methods = (*Plugin.remote_methods, "list_clients", "remove_client")
 
     def __init__(self, context: PluginContext) -> None:
@@ -62,7 +67,8 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
         self._memory: RememberedClients | None = None
         self.clients_file, self.client_list = self._open_client_list()
         self.resolver = ClientResolver(self._clients)
-        self._authenticator = Authenticator(self._clients, self.resolver, lambda: context.settings)
+        self.registration = Registration(lambda: context.settings, self.directory, lambda: len(self._clients().clients))
+        self._authenticator = Authenticator(self._clients, self.resolver, self.registration, lambda: context.settings)
         self._query = MetadataQuery(
             by_name=context.build_metadata,
             names_by_groups_set=self.get_client_names_by_groups,
@@ -77,7 +83,7 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
         self._dynamic_lock = threading.Lock()
 
     def _open_client_list(self) -> tuple[ClientsFile, ClientList]:
-        """``clients.xml``, and where clients are listed, which may be the same."""
+        """Return ``clients.xml`` and the client list, which may be the same object."""
         if not self.context.settings[USE_DATABASE]:
             file = ClientsFile(self.directory, self.context, self._files_changed)
             return file, file
@@ -89,12 +95,12 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
         return optional_file, stored
 
     def start_threads(self) -> None:
-        """Have the clients of the database remembered, for the time when it is gone."""
+        """Start reading the clients of the database into memory, for a database outage."""
         if self._memory is not None:
             self._memory.start()
 
     def shutdown(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         super().shutdown()
         if self._memory is not None:
             self._memory.shutdown()
@@ -112,7 +118,7 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
             self._check_profiles(self.clients_file.table, self._groups())
 
     def _check_profiles(self, clients: ClientTable, groups: GroupTable) -> None:
-        """Report profiles that are none, each once."""
+        """Log invalid profiles of clients, each once."""
         wrong: dict[str, list[str]] = {}
         for client in clients.clients.values():
             for profile in client.profiles:
@@ -121,9 +127,9 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
         for profile, names in wrong.items():
             what = "a group that does not exist" if groups.get(profile) is None else "not a profile"
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            self.log.warning("The profile of client %s%s is %s, which is %s", names[0], more, profile, what)
+            self.log.warning("client %s%s: the profile %s is %s", names[0], more, profile, what)
 
-    # -- who calls
+    # -- authentication
 
     def authenticate(self, identity: PeerIdentity | None, user: str, password: str, address: Address) -> bool:
         return self._authenticator.authenticate(identity, user, password, address)
@@ -134,11 +140,11 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
         return self.resolver.resolve(address)
 
     def session_client(self, address: Address) -> str | None:
-        """Who authenticated from this address and port in the last 90 seconds, spelled as it was given."""
+        """Return the client that authenticated from this address and port in the last 90 seconds."""
         return self.resolver.remembered(address)
 
     def clear_sessions(self) -> None:
-        """Forget who authenticated from where."""
+        """Drop all sessions."""
         self.resolver.sessions.clear()
 
     # -- the metadata of a client
@@ -151,6 +157,12 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
         clients, groups = self._clients(), self._groups()
         name = clients.canonical(client_name)
         client = clients.clients.get(name)
+        if client is None and self.context.read_only:
+            unlisted = self._unlisted(name)
+            if self._is_news(name, "client"):
+                profile = unlisted.profiles[0]
+                self.log.warning("%s is not a client; showing what it would get with the profile %s", name, profile)
+            return self._build(unlisted, groups)
         if client is None:
             self._create(name)
             clients, groups = self._clients(), self._groups()
@@ -160,22 +172,45 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
         if self._initial_tables != (clients, groups):
             self._initial, self._initial_tables = {}, (clients, groups)
         kept = self._initial.get(name)
-        # The list may be the same and the client another: a database gives what is in it now.
+        # With a database, the client may differ although the table is the same object: it reads the current rows.
         if kept is None or kept[0] != client:
             kept = self._initial[name] = (client, self._build(client, groups))
         return kept[1].copy()
 
-    def _create(self, name: str) -> None:
-        """List a client that nobody has listed, with the profile that is meant for it."""
+    def _unlisted(self, name: str) -> Client:
+        """Return an unknown client as it would be added, for a command that only looks at the site."""
         listed = self._clients().get(name)
         if listed is not None and listed.profiles:
-            # That profile counts as long as the client has not asked for another one.
+            return listed
+        default = self._groups().default
+        if default is None:
+            raise MetadataConsistencyError(f"client {name} is unknown, and groups.xml has no default profile")
+        return Client(name, profiles=(default,))
+
+    def register(self, name: str) -> bool:
+        """Add an unknown client with its profile, or the default one; return false if it is known.
+
+        An administrator asks for it, so the limits on registrations by clients do not apply.
+        """
+        canonical = self._clients().canonical(name)
+        if canonical in self._clients().clients:
+            return False
+        self.registration.check_name(canonical)
+        profile = self._unlisted(canonical).profiles[0]
+        listed = self._clients().get(canonical)
+        return self.client_list.add(canonical, {} if listed is not None and listed.profiles else {"profile": profile})
+
+    def _create(self, name: str) -> None:
+        """Add an unknown client to the list, with the profile for it."""
+        listed = self._clients().get(name)
+        if listed is not None and listed.profiles:
+            # That profile applies until the client requests another one.
             self.client_list.add(name, {})
-            self.log.info("Client %s is new; its profile is %s", name, listed.profiles[0])
+            self.log.info("client %s added with profile %s", name, listed.profiles[0])
             return
         default = self._groups().default
         if default is None:
-            raise MetadataConsistencyError(f"client {name} is unknown, and there is no default profile for it")
+            raise MetadataConsistencyError(f"client {name} is unknown, and groups.xml has no default profile")
         self.set_profile(name, default, (None, None), require_public=False)
 
     def _build(self, client: Client, groups: GroupTable) -> ClientMetadata:
@@ -212,13 +247,19 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
         for group, category, holder in resolution.suppressed:
             if self._is_news(client, group):
                 self.log.warning(
-                    "Client %s does not get group %s: of category %s it has %s already", client, group, category, holder
+                    "client %s does not get the group %s: it already has a group of category %s: %s",
+                    client,
+                    group,
+                    category,
+                    holder,
                 )
         if resolution.is_contradictory and self._is_news(client, ""):
-            self.log.error("The rules in groups.xml contradict each other for client %s and were given up", client)
+            self.log.error(
+                "client %s: the rules in groups.xml contradict each other; using the groups found so far", client
+            )
 
     def _is_news(self, subject: str, group: str) -> bool:
-        """Whether something was not reported since the files changed. Of very many things it is always news."""
+        """Return true if a message was not logged since the files changed, or if too many were logged to remember."""
         if (subject, group) in self._reported:
             return False
         if len(self._reported) < _REPORTED_LIMIT:
@@ -252,44 +293,62 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
                 return
         if self._is_news(source, group.name):
             owner = "groups.xml" if known is None else known.source
-            self.log.warning("%s declares group %s, which %s declares already", source, group.name, owner)
+            self.log.warning("ignoring the group %s from %s: %s already declares it", group.name, source, owner)
 
-    # -- what clients change
+    # -- changes by clients
 
     def set_profile(self, client: str, profile: str, address: Address, require_public: bool = True) -> None:
         clients, groups = self._clients(), self._groups()
         group = groups.get(profile)
         if group is None:
-            raise MetadataConsistencyError(f"client {client} wants profile {profile}, which does not exist")
+            raise MetadataConsistencyError(f"client {client} requests the profile {profile}, which does not exist")
         if require_public and not group.is_public:
-            raise MetadataConsistencyError(f"client {client} wants profile {profile}, which is not public")
+            raise MetadataConsistencyError(f"client {client} requests the profile {profile}, which is not public")
         name = clients.canonical(client)
         if name not in clients.clients:
-            session = self.resolver.remembered(address)
+            if clients.get(name) is None:
+                self.registration.admit(name, address)
             attributes = {"profile": profile}
-            if session is not None:
-                attributes = {"uuid": session, "profile": profile, "address": str(address[0])}
+            if self.resolver.remembered(address) == name:
+                attributes = {"uuid": name, "profile": profile}
+                if self._is_free(address, name):
+                    attributes["address"] = str(address[0])
             if self.client_list.add(name, attributes):
-                self.log.info("Client %s is new; its profile is %s", name, profile)
+                self.log.info("client %s added with profile %s", name, profile)
                 return
         if self.context.build_metadata(name).profile != profile:
-            self.log.info("Client %s changes its profile to %s", name, profile)
+            self.log.info("client %s changes its profile to %s", name, profile)
             self.update_client(name, {"profile": profile})
+
+    def _is_free(self, address: Address, name: str) -> bool:
+        """Return true if an address identifies no other client that is in the client list.
+
+        A new client must not take an address from those who are identified by it.
+        """
+        if self.resolver.owners(address) or is_loopback(address):
+            return False
+        try:
+            known_as = self.resolver.client_at(address)
+        except MetadataError:
+            return True
+        return known_as == name or self._clients().get(known_as) is None
 
     def set_version(self, client: str, version: str) -> None:
         if len(version) > _LONGEST_VERSION:
-            raise MetadataConsistencyError(f"client {client} declares a version of {len(version)} characters")
+            raise MetadataConsistencyError(
+                f"client {client} declares a version of {len(version)} characters; the limit is {_LONGEST_VERSION}"
+            )
         name = self._clients().canonical(client)
         listed = self._clients().clients.get(name)
         if listed is None:
             self.get_initial_metadata(name)
             listed = self._clients().clients.get(name)
         if listed is None or listed.version != version:
-            self.log.info("Client %s runs version %s", name, version)
+            self.log.info("client %s runs version %s", name, version)
             self.update_client(name, {"version": version})
 
     def end_statistics(self, metadata: ClientMetadata) -> None:
-        """A client that could choose between password and certificate needs a certificate from now on."""
+        """Require a certificate from a ``bootstrap`` client from now on."""
         if self._authenticator.type_of(self._clients().get(metadata.hostname)) == "bootstrap":
             self.update_client(metadata.hostname, {"auth": "cert"})
 
@@ -298,18 +357,27 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
     def list_clients(self) -> list[str]:
         return list(self._clients().clients)
 
+    @property
+    def default_profile(self) -> str | None:
+        """The profile of new clients, or None if ``groups.xml`` has none."""
+        return self._groups().default
+
+    def is_profile(self, group: str) -> bool:
+        """Return true if a group is a profile."""
+        return self._groups().is_profile(group)
+
     def add_client(self, name: str, attributes: Mapping[str, str]) -> Client:
-        """List a client, durably; one that is listed stays as it is. Returns it."""
+        """Add a client durably; leave a listed client unchanged. Return the client."""
         if not self.client_list.add(name, attributes):
-            self.log.info("Client %s is listed already", name)
+            self.log.info("client %s is already listed", name)
         return self._clients().get(name) or Client(name.lower())
 
     def update_client(self, name: str, attributes: Mapping[str, str | None]) -> None:
-        """Change attributes of a client, or take away those that are None, durably."""
+        """Change attributes of a client durably; remove those whose value is None."""
         self.client_list.update(name, attributes)
 
     def remove_client(self, name: str) -> None:
-        """Take a client off the list, durably."""
+        """Remove a client from the list durably."""
         self.client_list.remove(name)
 
     def _clients_where(self, condition: Callable[[ClientMetadata], bool]) -> list[str]:
@@ -319,24 +387,24 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
             try:
                 metadata = self.context.build_metadata(name)
             except MetadataError as err:
-                self.log.error("Client %s is left out of the answer to a query: %s", name, err)
+                self.log.error("leaving client %s out of the result of a query: %s", name, err)
                 continue
             if condition(metadata):
                 found.append(name)
         return found
 
     def get_client_names_by_profiles(self, profiles: Iterable[str]) -> list[str]:
-        """Names of the clients whose profile is one of `profiles`."""
+        """Return the names of the clients whose profile is one of `profiles`."""
         wanted = frozenset(profiles)
         return self._clients_where(lambda metadata: metadata.profile in wanted)
 
     def get_client_names_by_groups(self, groups: Iterable[str]) -> list[str]:
-        """Names of the clients that are in all of `groups`."""
+        """Return the names of the clients that are in all of `groups`."""
         wanted = frozenset(groups)
         return self._clients_where(lambda metadata: wanted <= metadata.groups)
 
     def get_client_names_by_bundles(self, bundles: Iterable[str]) -> list[str]:
-        """Names of the clients that have all of `bundles`."""
+        """Return the names of the clients that have all of `bundles`."""
         wanted = frozenset(bundles)
         return self._clients_where(lambda metadata: wanted <= metadata.bundles)
 
@@ -350,39 +418,45 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
     def _groups_in_category(self, category: str) -> set[str]:
         return self._groups().in_category(category)
 
+    def group_declarations(self) -> dict[str, MetadataGroup]:
+        """Return the declared groups, those of connectors included: name -> group."""
+        table = self._groups()
+        return {**{name: dynamic.group for name, dynamic in table.dynamic.items()}, **table.declared}
+
     def add_group(self, name: str, attributes: Mapping[str, str]) -> None:
-        """Declare a group, durably; one that is declared stays as it is."""
+        """Declare a group durably; leave a declared group unchanged."""
         self.groups_file.add("Group", name, attributes)
 
     def update_group(self, name: str, attributes: Mapping[str, str | None]) -> None:
-        """Change attributes of a group, or take away those that are None, durably."""
+        """Change attributes of a group durably; remove those whose value is None."""
         self.groups_file.update("Group", name, attributes)
 
     def remove_group(self, name: str) -> None:
-        """Take a group's declaration away, durably."""
+        """Remove a group's declaration durably."""
         self.groups_file.remove("Group", name)
 
     def add_bundle(self, name: str) -> None:
-        """Add a bundle that no group has, durably."""
+        """Add a bundle that no group has yet durably."""
         self.groups_file.add("Bundle", name, {})
 
     def remove_bundle(self, name: str) -> None:
-        """Take a bundle away from where it is named first, durably."""
+        """Remove the first element that names a bundle durably."""
         self.groups_file.remove("Bundle", name)
 
     def viz(
-        self,
-        hosts: bool,
-        bundles: bool,
-        key: bool,
-        only_client: str | None = None,
-        colors: Sequence[str] = (),
+        self, hosts: bool, bundles: bool, key: bool, only_client: str | None = None, colors: Sequence[str] = ()
     ) -> list[str]:
-        """The body of a Graphviz graph of the groups.
+        """Return the body of a Graphviz graph of the groups; see `graph`."""
+        return dot_lines(self.graph(hosts, bundles, key, only_client, colors))
+
+    def graph(
+        self, hosts: bool, bundles: bool, key: bool, only_client: str | None = None, colors: Sequence[str] = ()
+    ) -> Graph:
+        """Return the graph of the groups.
 
         Args:
-            hosts, bundles, key: whether clients, bundles and the meaning of colours are shown.
-            only_client: show only what this client has.
+            hosts, bundles, key: true to show clients, bundles and the categories with their colours.
+            only_client: show only the groups and bundles of this client.
             colors: the colours of categories, used in turn.
         """
         only_groups: Collection[str] | None = None
@@ -395,9 +469,27 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded):
             profile = self.context.build_metadata(name).profile
             if profile:
                 instances.setdefault(profile, []).append(name)
-        return graph_lines(self._groups(), instances, bundles=bundles, key=key, colors=colors, only_groups=only_groups)
+        return groups_graph(self._groups(), instances, bundles=bundles, key=key, colors=colors, only_groups=only_groups)
+
+    # -- explanations
+
+    def places(self) -> GroupPlaces:
+        """Return the places of groups and clients in the current files."""
+        return GroupPlaces(self.groups_file.path, self.clients_file.path, self._groups())
+
+    def explain_groups(self, metadata: ClientMetadata) -> Mapping[str, Sequence[GroupReason]]:
+        """See `Explaining`: the profile and the rules."""
+        return self.places().reasons(self._clients().get(metadata.hostname), metadata)
+
+    def explain_absence(self, tag: str, name: str, metadata: ClientMetadata) -> Sequence[Obstacle]:
+        """See `Explaining`: for a ``Group``, why the client is not in it."""
+        return self.places().obstacles(name, metadata) if tag == "Group" else ()
+
+    def bundle_sources(self, bundle: str) -> list[tuple[str, Source]]:
+        """Return the groups that bring a bundle, each with the place."""
+        return self.places().bundle_sources(bundle)
 
 
 def _is_same(one: MetadataGroup, other: MetadataGroup) -> bool:
-    """Whether two declarations say the same; as objects they are equal if their names are."""
+    """Return true if all attributes of two declarations are equal; ``==`` compares only their names."""
     return vars(one) == vars(other)

@@ -1,10 +1,10 @@
-"""The rows of the client list as this process knew them last, for the time when the database is gone.
+"""A copy of the client list's rows in memory, for database outages.
 
-All rows are read when a process begins to serve, and again every minute; whatever is read or written in between is
-noted, too. So each process knows all clients, also those that have never called it. While the database is gone it is
-tried more often, since nobody else may.
+All rows are read when a process starts to serve, and again every minute; rows that are read or written in between
+update the copy. So each process knows all clients, even those that have never called it. During an outage, reading is
+retried more often, because no other work may reach the database.
 
-Passwords are not among it: they are in files, which are always up to date.
+The copy has no passwords: they are in files, which are always up to date.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from geventcore.storage.database import Database
 
 log = logging.getLogger(__name__)
 
-#: How often all rows are read, in seconds.
+#: The interval for reading all rows, in seconds.
 READ_SECONDS = 60.0
-#: How often it is tried while that fails, in seconds.
+#: The interval after a failed read, in seconds.
 RETRY_SECONDS = 2.0
-#: Rows that are read at once: their decoding holds up others for some milliseconds.
+#: The number of rows to read at once. Decoding them delays other work by some milliseconds.
 PAGE = 200
 
 
 class RememberedClients:
-    """Rows by name, by address and by user name; for any thread."""
+    """A thread-safe copy of the rows, with indexes by name, address and user name."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -42,35 +42,35 @@ class RememberedClients:
 
     @property
     def is_known(self) -> bool:
-        """Whether anything is remembered: not until all rows have been read once."""
+        """Return true if all rows have been read at least once."""
         return self._rows is not None
 
-    # -- what is remembered
+    # -- queries
 
     def get(self, name: str) -> StoredClient | None:
-        """As `rows.get_client`."""
+        """See `rows.get_client`."""
         return (self._rows or {}).get(name)
 
     def names(self) -> list[str]:
-        """As `rows.client_names`."""
+        """See `rows.client_names`."""
         return sorted(self._rows or ())
 
     def all(self) -> list[StoredClient]:
-        """As `rows.all_clients`."""
+        """See `rows.all_clients`."""
         return [row for _, row in sorted((self._rows or {}).items())]
 
     def names_by_address(self, address: str) -> list[str]:
-        """As `rows.names_by_address`."""
+        """See `rows.names_by_address`."""
         return sorted(self._names_by_address.get(address, ()))
 
     def name_by_uuid(self, uuid: str) -> str | None:
-        """As `rows.name_by_uuid`."""
+        """See `rows.name_by_uuid`."""
         return min(self._names_by_uuid.get(uuid, ()), default=None)
 
-    # -- remembering
+    # -- updates
 
     def note(self, name: str, row: StoredClient | None) -> None:
-        """The row of a client has been read; None if it has none."""
+        """Store the current row of a client; None if it has none."""
         with self._lock:
             if self._rows is None or self._rows.get(name) == row:
                 return
@@ -89,10 +89,10 @@ class RememberedClients:
             self._names_by_uuid.setdefault(row.uuid, {})[row.hostname] = None
 
     def read(self) -> None:
-        """Read all rows. `StorageError` if that fails; then what was remembered stays."""
+        """Read all rows. `StorageError` if that fails; then the copy stays unchanged."""
         found = {row.hostname: row for page in self._pages() for row in page}
         if self._rows is None:
-            log.info("%d clients of the database are remembered for the time when it is gone", len(found))
+            log.info("read %d clients from the database into memory, for use during an outage", len(found))
         with self._lock:
             self._rows = found
             self._names_by_address, self._names_by_uuid = {}, {}
@@ -108,15 +108,15 @@ class RememberedClients:
     def _page(self, after: str) -> list[StoredClient]:
         return self._database.read(lambda connection: rows.page_of_clients(connection, after, PAGE))
 
-    # -- keeping up
+    # -- the thread
 
     def start(self) -> None:
-        """Read the rows now and from time to time, in a thread."""
+        """Start a thread that reads the rows now and at intervals."""
         self._thread = threading.Thread(target=self._run, name="client list", daemon=True)
         self._thread.start()
 
     def shutdown(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._stopping.set()
 
     def _run(self) -> None:
@@ -126,12 +126,12 @@ class RememberedClients:
                 self.read()
             except StorageError as err:
                 # The database has logged that it is gone.
-                log.debug("the client list is not read: %s", err)
+                log.debug("cannot read the client list into memory: %s", err)
                 pause = RETRY_SECONDS
             self._wait(pause)
 
     def _wait(self, seconds: float) -> None:
-        """Wait, but no longer than a moment after the database has gone."""
+        """Wait; if the database becomes unavailable, return at most a moment later."""
         while seconds > 0 and not self._stopping.wait(min(seconds, RETRY_SECONDS)) and self._database.is_available:
             seconds -= RETRY_SECONDS
 

@@ -1,8 +1,8 @@
-"""Working out a client's groups from the rules, and what categories have to say about it.
+"""The resolution of a client's groups from rules and categories.
 
-A client is in at most one group of a category: the first that it gets. Whatever it does not get for that reason is
-reported with the result, and so are rules that contradict each other: "whoever is in a is in b, and whoever is in b is
-not in a" need not ever come to an end.
+A client is in at most one group of a category: the first that it gets. The result lists the groups that it does not get
+for that reason. It also tells if rules contradict each other: "members of a are in b, and members of b are not in a"
+may never settle.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from geventcore.plugins.metadata.rules import RuleSet
 
-#: Gives the category of a group, or None.
+#: A function that returns the category of a group, or None.
 CategoryOf = Callable[[str], str | None]
 
 
@@ -27,13 +27,13 @@ class Suppressed(NamedTuple):
 
 @dataclass
 class Membership:
-    """The groups of a client while they are worked out.
+    """The groups of a client during the resolution.
 
     Attributes:
         groups: names.
-        categories: category -> the group that has it.
-        suppressed: what the client did not get.
-        is_contradictory: whether the rules were given up because they went round in circles.
+        categories: category -> the client's group in it.
+        suppressed: the groups that the client did not get.
+        is_contradictory: true if the rules did not settle because they contradict each other.
     """
 
     groups: set[str] = field(default_factory=set)
@@ -42,7 +42,7 @@ class Membership:
     is_contradictory: bool = False
 
     def join(self, name: str, category: str | None) -> bool:
-        """Put the client into a group unless the group's category is taken; whether it was put in."""
+        """Add a group unless its category is taken; return true if it was added."""
         if self._takes(name, category):
             self.groups.add(name)
             return True
@@ -60,9 +60,8 @@ class Membership:
     def apply(self, rules: RuleSet, client: str, category_of: CategoryOf) -> None:
         """Apply the rules until nothing changes.
 
-        A pass adds the groups whose rules hold for the groups as they were when it began, then takes groups away for
-        which a removal rule holds. It is the last one if there are as many groups as before it, or if everything has
-        been like this before.
+        A pass adds the groups whose rules hold for the groups at its start, then removes groups for which a removal
+        rule holds. It is the last one if the number of groups is unchanged, or if the same state occurred before.
         """
         seen = set()
         size = -1
@@ -89,11 +88,11 @@ class Membership:
 
 @dataclass(frozen=True)
 class Resolution:
-    """What the rules make of some groups.
+    """The result of applying the rules to some groups.
 
     Attributes:
         groups, categories, suppressed, is_contradictory: see `Membership`.
-        bundles: those of all the groups.
+        bundles: the bundles of all the groups.
     """
 
     groups: frozenset[str]

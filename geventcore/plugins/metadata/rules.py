@@ -1,15 +1,15 @@
-"""The rules by which groups follow from others.
+"""The rules that derive groups from other groups.
 
-Every ``Group`` without children that stands inside another ``Group`` or a ``Client`` of ``groups.xml`` is a rule: the
-elements around it are its conditions. Rules are looked up by one of the groups (or the client) that they require, so
-that finding those that hold for a client costs what its own groups cost, and not what the site has.
+Every ``Group`` without children inside another ``Group`` or a ``Client`` of ``groups.xml`` is a rule: the elements
+around it are its conditions. Rules are indexed by one of the groups (or the client) that they require. So the cost of
+finding a client's rules depends on the client's groups, and not on the size of the site.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -19,12 +19,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """If all conditions hold, the client gets `group` (or, as a removal rule, loses it).
+    """A rule: if all conditions hold, the client gets `group` (or, with a removal rule, loses it).
 
     Attributes:
-        order: place of the group among those with membership rules.
+        order: the position of the group among those with membership rules.
         required, excluded: groups that the client must be in, and must not be in.
-        clients, other_clients: names that the client's must be equal to, and must differ from.
+        clients, other_clients: names that the client's name must equal, and must differ from.
     """
 
     group: str
@@ -35,7 +35,7 @@ class Rule:
     other_clients: frozenset[str]
 
     def holds(self, client: str, groups: Set[str]) -> bool:
-        """Whether all conditions hold."""
+        """Return true if all conditions hold."""
         return (
             self.required <= groups
             and self.excluded.isdisjoint(groups)
@@ -46,12 +46,12 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class RuleIndex:
-    """Membership rules, each filed under one thing that it requires.
+    """An index of membership rules, each under one of its requirements.
 
     Attributes:
-        by_group: those that require the group.
-        by_client: those that require the client.
-        always: those that require neither.
+        by_group: group -> rules that require it.
+        by_client: client -> rules that require it.
+        always: rules that require neither a group nor a client.
     """
 
     by_group: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class RuleIndex:
 
     @classmethod
     def of_rules(cls, rules: Iterable[Rule]) -> RuleIndex:
-        """File rules, each under that of its groups which the fewest rules require."""
+        """Index each rule under the one of its required groups that the fewest rules require."""
         rules = list(rules)
         weight = Counter(group for rule in rules for group in rule.required)
         by_group, by_client = defaultdict(list), defaultdict(list)
@@ -79,7 +79,7 @@ class RuleIndex:
         )
 
     def holding(self, client: str, groups: Set[str]) -> list[Rule]:
-        """The rules that hold and give a group that is not in `groups`, in the order of their groups."""
+        """Return the rules that hold and add a group that is not in `groups`, in the order of their groups."""
         candidates = [*self.always, *self.by_client.get(client, ())]
         for group in groups:
             candidates += self.by_group.get(group, ())
@@ -94,9 +94,9 @@ class RuleSet:
 
     Attributes:
         membership: the rules that add groups.
-        removal: group -> the rules that take it away.
-        groups: the groups that rules add or take away.
-        clients: the names that conditions are about.
+        removal: group -> the rules that remove it.
+        groups: the groups that rules add or remove.
+        clients: the names of clients in conditions.
     """
 
     membership: RuleIndex = field(default_factory=RuleIndex)
@@ -106,7 +106,7 @@ class RuleSet:
 
     @classmethod
     def of_root(cls, root: etree._Element, file: str) -> RuleSet:
-        """From the root of ``groups.xml``, includes resolved. What means nothing is reported and skipped."""
+        """Read the rules from the root of ``groups.xml``, includes resolved. Log and skip elements without effect."""
         membership: list[Rule] = []
         removal: defaultdict[str, list[Rule]] = defaultdict(list)
         order: dict[str, int] = {}
@@ -125,13 +125,19 @@ class RuleSet:
         )
 
 
+def compiled_rules(root: etree._Element, file: str) -> Iterator[tuple[Rule, etree._Element]]:
+    """Yield each rule of a file with the element that it was read from; see `is_negated` for removal rules."""
+    for element in _leaves(root, file):
+        yield _compile(element, 0), element
+
+
 def is_negated(element: etree._Element) -> bool:
-    """Whether an element says ``negate="true"``, in any case of letters."""
+    """Return true if an element has ``negate="true"``, in upper or lower case."""
     return element.get("negate", "").lower() == "true"
 
 
 def is_inside(element: etree._Element, tag: str) -> bool:
-    """Whether an element or one around it is a `tag` directly in ``Groups``."""
+    """Return true if an element or one around it is a `tag` directly in ``Groups``."""
     for candidate in (element, *element.iterancestors()):
         parent = candidate.getparent()
         if candidate.tag == tag and parent is not None and parent.tag == "Groups":
@@ -140,7 +146,7 @@ def is_inside(element: etree._Element, tag: str) -> bool:
 
 
 def _leaves(root: etree._Element, file: str) -> list[etree._Element]:
-    """The elements that are rules: those inside a ``Groups/Group``, then those inside a ``Groups/Client``."""
+    """Return the elements that are rules: those inside a ``Groups/Group``, then those inside a ``Groups/Client``."""
     leaves = []
     empty = [element for element in root.iter("Group", "Client") if not len(element) and element.get("name")]
     for tag in ("Group", "Client"):
@@ -151,16 +157,16 @@ def _leaves(root: etree._Element, file: str) -> list[etree._Element]:
             if element.tag == "Group":
                 leaves.append(element)
             else:
-                log.warning("%s: line %s: an empty Client means nothing", file, element.sourceline)
+                log.warning("%s: line %s: ignoring an empty Client, which has no effect", file, element.sourceline)
     return leaves
 
 
 def _compile(element: etree._Element, order: int) -> Rule:
-    """The rule that a leaf is, with the elements around it as conditions."""
+    """Compile a leaf into a rule, with the elements around it as conditions."""
     conditions: dict[tuple[object, bool], set[str]] = defaultdict(set)
     for ancestor in element.iterancestors("Group", "Client"):
         negated = is_negated(ancestor)
-        # Without a name it is a condition that nobody meets, or negated one that all do.
+        # A condition without a name holds for no client, or if negated for all.
         name = ancestor.get("name") or ""
         conditions[ancestor.tag, negated].add(name)
     return Rule(

@@ -1,10 +1,11 @@
 """The client list in the database.
 
-A client exists if it has a row. What only an administrator decides about a client (aliases, addresses, passwords) is in
-``clients.xml``, if there is one; a profile or authentication type there counts unless the client's row has one.
+A client exists if it has a row. Attributes that only an administrator sets (aliases, addresses, passwords) are in
+``clients.xml``, if it exists. A profile or authentication type there applies unless the client's row has one.
 
-A `ClientTable` whose parts ask the database is always right, whichever process or machine has changed a row. Only while
-the database is gone, and for calls that may wait for it (`geventcore.recollection`), it says what was known last.
+The `ClientTable` queries the database, so it is always current, whichever process or machine has changed a row. Only
+during a database outage, and only for calls that accept a stale identity (`geventcore.stale_reads`), it uses the last
+known rows.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from geventcore.plugins.ip_addresses import normal_address
 from geventcore.plugins.metadata.clients import Client, ClientTable
 from geventcore.plugins.metadata.clients_file import ClientsFile, check_client_name
 from geventcore.plugins.metadata.remembered_clients import RememberedClients
-from geventcore.recollection import recollection
 from geventcore.specfiles.xmltext import illegal_position
+from geventcore.stale_reads import current_stale_reads
 from geventcore.storage import clients as rows
 
 if TYPE_CHECKING:
@@ -38,18 +39,18 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: The attributes of a client that a row can hold.
+#: The attributes of a client that a row has.
 COLUMNS = frozenset({"profile", "auth", "version", "uuid", "address"})
 _NO_CLIENTS = ClientTable({})
 
 
 class OptionalClientsFile(ClientsFile):
-    """``clients.xml`` of a site whose client list is in the database: it need not exist."""
+    """The optional ``clients.xml`` of a site whose client list is in the database."""
 
     is_optional = True
 
     def handle_event(self, event: FileEvent) -> None:
-        """Read the file anew, or forget it if it has been deleted."""
+        """Reload the file, or drop its content if it has been deleted."""
         if event.action is FileAction.DELETED and not self.path.exists():
             self.forget()
         else:
@@ -57,48 +58,49 @@ class OptionalClientsFile(ClientsFile):
 
     @property
     def table(self) -> ClientTable:
-        """What the file says now; nothing if there is none. `MetadataRuntimeError` if it was never good."""
+        """Return the file's table, empty without a file; `MetadataRuntimeError` if no version of it was valid."""
         if not self.is_loaded and not self.path.exists():
             return _NO_CLIENTS
         return super().table
 
 
 class StoredClients:
-    """A `ClientList`. `ClientsFile` is the other one.
+    """A `ClientList` in the database; `ClientsFile` is the one in a file.
 
     Attributes:
-        memory: the rows as they were known last.
+        memory: the last known rows.
     """
 
     def __init__(self, context: PluginContext, file: OptionalClientsFile) -> None:
         self.memory = RememberedClients(context.database)
         self._rows = _Rows(context, self.memory)
+        self._context = context
         self._file = file
         self._table = StoredClientTable.over(self._rows, file.table if file.is_loaded else _NO_CLIENTS)
 
     @property
     def table(self) -> ClientTable:
-        """A table that asks the database whenever it is asked. It is another one when the file has changed."""
+        """Return a table that queries the database on each access. A change of the file replaces the table."""
         listed = self._file.table
         if self._table.listed is not listed:
             self._table = StoredClientTable.over(self._rows, listed)
         return self._table
 
     def add(self, name: str, attributes: Mapping[str, str]) -> bool:
-        """Add a client, unless there is one; whether there was none."""
-        check_client_name(name)
+        """Add a client unless it exists; return true if it was added."""
+        check_client_name(name, self._context)
         client = rows.StoredClient(name.lower(), **_checked(attributes))
         return self._rows.change([client.hostname], lambda connection: rows.add_client(connection, client))
 
     def update(self, name: str, attributes: Mapping[str, str | None]) -> None:
-        """Change attributes of a client, or take those away that are None."""
+        """Change attributes of a client; remove those whose value is None."""
         values = _checked(attributes)
         known_as = self._file.table.names_of(name)
         if not self._rows.change(known_as, lambda connection: rows.update_client(connection, known_as[0], values)):
             raise MetadataConsistencyError(f"the database has no client {name}")
 
     def remove(self, name: str) -> None:
-        """Take a client off the list."""
+        """Remove a client from the list."""
         known_as = self._file.table.names_of(name)
         if not self._rows.change(known_as, lambda connection: rows.remove_client(connection, known_as[0])):
             raise MetadataConsistencyError(f"the database has no client {name}")
@@ -106,16 +108,16 @@ class StoredClients:
 
 
 def _checked(attributes: Mapping[str, str | None]) -> dict[str, str | None]:
-    """What a row can hold of attributes; `MetadataError` if that is not everything."""
+    """Return the attributes as columns of a row; `MetadataError` if a row does not have one of them."""
     others = attributes.keys() - COLUMNS
     if others:
         raise MetadataRuntimeError(
-            f"the client list is in the database ([metadata] use_database): {', '.join(sorted(others))} of a client is "
-            "set in clients.xml"
+            f"cannot set {', '.join(sorted(others))}: the client list is in the database ([metadata] use_database), so "
+            "set it in clients.xml"
         )
     for name, value in attributes.items():
         if value is not None and illegal_position(value) is not None:
-            raise MetadataConsistencyError(f"{name} = {value!r} holds characters that cannot be stored")
+            raise MetadataConsistencyError(f"{name} = {value!r} has characters that cannot be stored")
     values = dict(attributes)
     if values.get("address"):
         values["address"] = normal_address(str(values["address"]))
@@ -123,7 +125,7 @@ def _checked(attributes: Mapping[str, str | None]) -> dict[str, str | None]:
 
 
 class _Rows:
-    """The database or, if that is allowed, the memory; with errors that say that nothing is known of clients."""
+    """Access to the rows in the database or, for stale reads, in memory; errors become `MetadataUnavailable`."""
 
     def __init__(self, context: PluginContext, memory: RememberedClients) -> None:
         self._context = context
@@ -132,8 +134,8 @@ class _Rows:
         self._is_remembering = False
 
     def read(self, function: Callable[[Connection], T], remembered: Callable[[RememberedClients], T]) -> T:
-        """What `function` finds in the database, or `remembered` in the memory."""
-        allowed = recollection()
+        """Read with `function` from the database or, during an outage, with `remembered` from memory."""
+        allowed = current_stale_reads()
         may_remember = allowed is not None and self._memory.is_known
         if allowed is not None and may_remember and not self._database.is_available:
             allowed.use()
@@ -141,7 +143,7 @@ class _Rows:
         try:
             found = self._database.read(function)
         except StorageError as err:
-            failure = MetadataUnavailable(f"the client list cannot be read: {err}")
+            failure = MetadataUnavailable(f"cannot read the client list: {err}")
             if allowed is None or not may_remember or not isinstance(err, DatabaseUnavailable):
                 raise failure from err
             failure.__cause__ = err
@@ -153,22 +155,22 @@ class _Rows:
     def _remember(self, remembered: Callable[[RememberedClients], T]) -> T:
         if not self._is_remembering:
             self._is_remembering = True
-            log.warning("Who sends a report is decided by the client list as it was known last, until it can be read")
+            log.warning("the client list cannot be read; identifying the senders of reports by its last known content")
         return remembered(self._memory)
 
     def all_rows(self) -> list[rows.StoredClient]:
-        """All rows, by name."""
+        """Return all rows, sorted by name."""
         return self.read(rows.all_clients, RememberedClients.all)
 
     def client(self, name: str) -> rows.StoredClient | None:
-        """The row of a client."""
+        """Return the row of a client, or None."""
         row = self.read(lambda connection: rows.get_client(connection, name), lambda memory: memory.get(name))
         self._memory.note(name, row)
         return row
 
     def change(self, names: Sequence[str], function: Callable[[Connection], T]) -> T:
-        """Change rows; `names` are those under which the client's metadata may be cached."""
-        if recollection() is not None and not self._database.is_available:
+        """Change rows; `names` are the names under which the client's metadata may be cached."""
+        if current_stale_reads() is not None and not self._database.is_available:
             raise MetadataUnavailable("the client list cannot be changed") from DatabaseUnavailable(
                 f"{self._database.config} is gone"
             )
@@ -180,17 +182,17 @@ class _Rows:
 
 @dataclass(frozen=True, eq=False)
 class StoredClientTable(ClientTable):
-    """The rows, with what the file says of their clients.
+    """The rows, with the attributes of their clients in the file.
 
     Attributes:
-        listed: what the file says.
+        listed: the table of the file.
     """
 
     listed: ClientTable = _NO_CLIENTS
 
     @classmethod
     def over(cls, source: _Rows, listed: ClientTable) -> StoredClientTable:
-        """A table that asks the database."""
+        """Create a table that queries the database."""
         return cls(
             _ClientsByName(source, listed),
             aliases=listed.aliases,
@@ -200,14 +202,16 @@ class StoredClientTable(ClientTable):
         )
 
     def get(self, name: str) -> Client | None:
-        """The client of that name (not alias); one that is only in the file is no client yet, but may have a password
-        of its own already."""
+        """Return the client with this name (not alias).
+
+        A client that is only in the file does not exist yet, but may already have its own password.
+        """
         name = name.lower()
         return self.clients.get(name) or self.listed.get(name)
 
 
 def _merged(row: rows.StoredClient, listed: Client | None) -> Client:
-    """What a row and the file say of a client."""
+    """Merge a client's row with its attributes in the file."""
     client = listed or Client(row.hostname)
     return replace(
         client,
@@ -220,7 +224,7 @@ def _merged(row: rows.StoredClient, listed: Client | None) -> Client:
 
 
 class _ClientsByName(Mapping[str, Client]):
-    """Name -> client; one query for one, and one for all."""
+    """The clients: name -> client. Reading one, or all, takes one query."""
 
     def __init__(self, source: _Rows, listed: ClientTable) -> None:
         self._source = source
@@ -240,7 +244,7 @@ class _ClientsByName(Mapping[str, Client]):
 
 
 class _OwnersByAddress(Mapping[str, tuple[str, ...]]):
-    """Normal address -> names of the clients that have it, in the file or by registering from there."""
+    """The owners of addresses: normal address -> names of clients, from the file and from registration."""
 
     def __init__(self, source: _Rows, listed: ClientTable) -> None:
         self._source = source
@@ -265,7 +269,7 @@ class _OwnersByAddress(Mapping[str, tuple[str, ...]]):
 
 
 class _NamesByUUID(Mapping[str, str]):
-    """User name -> name of the client that it stands for."""
+    """The user names: user name -> name of the client that it identifies."""
 
     def __init__(self, source: _Rows, listed: ClientTable) -> None:
         self._source = source

@@ -1,21 +1,19 @@
-"""Changing the files of the metadata: edits that are applied to the text of a file, and written so that none is lost.
+"""Edits of the metadata files, which are applied to the text of a file without losing other changes.
 
-An `Edit` adds, changes or removes one named element. `apply_edits` takes many, changes each in the file that holds its
-element (the file itself or one that it includes) and writes each file once. Includes, comments, unknown attributes and
-blank lines stay; only white space inside a tag may change.
+An `Edit` adds, changes or removes one named element. `apply_edits` applies a batch of edits, each in the file with its
+element (the file itself or an include), and writes each file once. Includes, comments, unknown attributes and blank
+lines stay; only white space inside a tag may change.
 
-A file is read anew for every batch, and replaced only if it is still what was read, so an administrator's change is
-never overwritten. Processes that write at the same time take turns.
+Every batch reads the files again, and replaces a file only if it has not changed since. So an administrator's change is
+never overwritten. Concurrent processes write one after the other.
 """
 
 from __future__ import annotations
 
 import codecs
-import contextlib
 import errno
 import os
 import re
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +22,11 @@ from typing import Literal
 from lxml import etree
 
 from geventcore.errors import MetadataConsistencyError, MetadataError, MetadataRuntimeError
-from geventcore.specfiles.durable import sync_directory, write_durably
-from geventcore.specfiles.xmlfile import Signature, signature
+from geventcore.regular_files import read_file
+from geventcore.repository.durable_writes import write_durably
+from geventcore.specfiles.xmlfile import Signature, signature, signature_of
 
-#: How often a batch is begun again because somebody else changed a file meanwhile.
+#: The limit on attempts of a batch. An attempt fails if another writer changes a file meanwhile.
 MAX_ATTEMPTS = 20
 
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
@@ -35,15 +34,15 @@ _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
 
 @dataclass(eq=False)
 class Edit:
-    """One wanted change, and what came of it.
+    """One requested change, and its result.
 
     Attributes:
-        action: ``add`` an element unless there is one of that name, ``update`` attributes, ``remove`` the element.
+        action: ``add`` an element unless it exists, ``update`` attributes, or ``remove`` the element.
         tag, name: the element.
-        attributes: name -> new value, or None to take the attribute away.
-        error: why it was not done, or None.
-        existed: for ``add``: there was one already, and nothing was changed.
-        element: the element as it is now, in a tree that nobody uses any more.
+        attributes: name -> new value, or None to remove the attribute.
+        error: the reason of a failure, or None.
+        existed: for ``add``: true if the element existed, and nothing was changed.
+        element: the changed element, in a tree that is not used otherwise.
     """
 
     action: Literal["add", "update", "remove"]
@@ -57,11 +56,11 @@ class Edit:
 
 @dataclass
 class Outcome:
-    """What a batch did.
+    """The result of a batch.
 
     Attributes:
         read: the versions of the files that edits were applied to.
-        written: the versions that they have now.
+        written: their versions after the write.
     """
 
     read: dict[Path, Signature]
@@ -69,7 +68,7 @@ class Outcome:
 
 
 class _ChangedMeanwhileError(Exception):
-    """Somebody else replaced the file after it was read."""
+    """A change of the file by another writer after it was read."""
 
 
 def _set_attributes(element: etree._Element, attributes: Mapping[str, str | None]) -> None:
@@ -86,7 +85,7 @@ def _is_nested(element: etree._Element) -> bool:
 
 
 def _key(tag: str, name: str) -> str:
-    """What names are compared by: those of clients in lower case."""
+    """Return the key by which names are compared: names of clients in lower case."""
     return name.lower() if tag == "Client" else name
 
 
@@ -94,22 +93,24 @@ class _File:
     """One file as it was read, to be edited.
 
     Attributes:
-        edits: those whose success depends on this file being written, if it is `changed`.
+        edits: the edits that depend on writing this file, if it is `changed`.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.signature = signature(path)
         try:
-            self._data = path.read_bytes()
+            self._data = read_file(path)
             self.tree = etree.ElementTree(etree.fromstring(self._data, _editing_parser()))
             self._encoding = codecs.lookup(self.tree.docinfo.encoding or "UTF-8").name
         except OSError as err:
             raise MetadataRuntimeError(f"{path}: cannot read this file: {err.strerror}") from err
         except etree.XMLSyntaxError as err:
-            raise MetadataRuntimeError(f"{path}: cannot be changed, as it is not well-formed: {err.msg}") from err
+            raise MetadataRuntimeError(
+                f"{path}: cannot change this file, because it is not well-formed: {err.msg}"
+            ) from err
         except LookupError as err:
-            raise MetadataRuntimeError(f"{path}: cannot be changed: {err}") from err
+            raise MetadataRuntimeError(f"{path}: cannot change this file: {err}") from err
         self.changed = False
         self.edits: list[Edit] = []
         self._indexes: dict[str, dict[str, etree._Element]] = {}
@@ -123,7 +124,7 @@ class _File:
         return self._indexes[tag]
 
     def find(self, tag: str, name: str) -> etree._Element | None:
-        """The first element of that tag and name; a group's declaration comes before its mentions in other groups."""
+        """Return the first element with a tag and name; a group's declaration comes before its uses in other groups."""
         return self._index(tag).get(_key(tag, name))
 
     def add(self, edit: Edit) -> None:
@@ -142,7 +143,7 @@ class _File:
         self.changed = True
 
     def update(self, element: etree._Element, edit: Edit) -> None:
-        """Set and take away attributes."""
+        """Set and remove attributes."""
         _set_attributes(element, edit.attributes)
         edit.element = element
         if "name" in edit.attributes:
@@ -150,7 +151,7 @@ class _File:
         self.changed = True
 
     def remove(self, element: etree._Element, edit: Edit) -> None:
-        """Take an element out with the line that it stood on."""
+        """Remove an element together with its line."""
         parent = element.getparent()
         if parent is None:
             raise MetadataConsistencyError(f"{self.path}: {edit.tag} is the root element and cannot be removed")
@@ -165,10 +166,17 @@ class _File:
         self.changed = True
 
     def write(self) -> Signature:
-        """Replace the file; the version that it has then. `_ChangedMeanwhileError` if it is not what was read."""
-        return _replace_unless_changed(
-            self.path, self._text().encode(self._encoding, "xmlcharrefreplace"), self.signature
+        """Replace the file and return its version; `_ChangedMeanwhileError` if it has changed since it was read."""
+        return signature_of(
+            write_durably(self.path, self._text().encode(self._encoding, "xmlcharrefreplace"), check=self._require_same)
         )
+
+    def _require_same(self, target: Path) -> None:
+        if signature(target) != self.signature:
+            raise _ChangedMeanwhileError
+        if not os.access(target, os.W_OK, effective_ids=True):
+            # Renaming would succeed, but a file without write permission is protected on purpose.
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def _text(self) -> str:
         declaration = _DECLARATION.match(self._data.decode(self._encoding, "replace").lstrip("\ufeff"))
@@ -181,41 +189,12 @@ class _File:
 
 
 def _editing_parser() -> etree.XMLParser:
-    """A parser that keeps everything as it stands: blank text, comments, entities, CDATA."""
+    """Return a parser that keeps blank text, comments, entities and CDATA unchanged."""
     return etree.XMLParser(strip_cdata=False, resolve_entities=False, load_dtd=False, no_network=True)
 
 
-def _replace_unless_changed(path: Path, data: bytes, expected: Signature) -> Signature:
-    """Replace a file durably if it still has that version; returns the new one.
-
-    All the slow work is done on a file beside it, so that only an instant lies between the last look and the renaming.
-    """
-    target = Path(os.path.realpath(path))
-    if not os.access(target, os.W_OK, effective_ids=True):
-        # Renaming would not mind, but who took the right to write away had a reason.
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    staged = target.with_name(f".{target.name}.{secrets.token_hex(6)}.new")
-    old = os.stat(target)
-    os.close(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    try:
-        # An ordinary user may not give files away; the content matters more than the owner.
-        with contextlib.suppress(PermissionError):
-            os.chown(staged, old.st_uid, old.st_gid)
-        os.chmod(staged, old.st_mode & 0o7777)
-        write_durably(staged, data)
-        written = signature(staged)
-        if signature(target) != expected:
-            raise _ChangedMeanwhileError
-        os.replace(staged, target)
-    except BaseException:
-        os.unlink(staged)
-        raise
-    sync_directory(target.parent)
-    return written
-
-
 class _Batch:
-    """One attempt at edits; files are read when they are needed."""
+    """One attempt at a batch of edits; files are read on demand."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = tuple(dict.fromkeys(paths))
@@ -227,8 +206,8 @@ class _Batch:
         return self._files[path]
 
     def apply(self, edit: Edit) -> None:
-        """Change the file that holds the edit's element."""
-        # Fails for what XML cannot hold, while nothing is changed yet.
+        """Change the file with the edit's element."""
+        # This fails for characters that XML does not allow, before anything is changed.
         etree.Element(edit.tag, {"name": edit.name, **{key: text or "" for key, text in edit.attributes.items()}})
         edit.existed = False
         for path in self._paths:
@@ -251,7 +230,7 @@ class _Batch:
         file.edits.append(edit)
 
     def write(self, outcome: Outcome) -> list[Edit]:
-        """Write what was changed; returns the edits whose file has been changed meanwhile."""
+        """Write the changed files; return the edits whose file another writer has changed meanwhile."""
         again: list[Edit] = []
         for path, file in self._files.items():
             outcome.read.setdefault(path, file.signature)
@@ -269,7 +248,7 @@ class _Batch:
 
 
 def _attempt(paths: Sequence[Path], edits: Iterable[Edit], outcome: Outcome) -> list[Edit]:
-    """Do the edits; returns those that must be done again because a file has changed meanwhile."""
+    """Apply the edits; return those to repeat, because a file has changed meanwhile."""
     batch = _Batch(paths)
     for edit in edits:
         try:
@@ -282,10 +261,9 @@ def _attempt(paths: Sequence[Path], edits: Iterable[Edit], outcome: Outcome) -> 
 
 
 def apply_edits(paths: Sequence[Path], edits: Sequence[Edit]) -> Outcome:
-    """Change files, the first of which is the one that new elements go to.
+    """Apply edits to files; the first file gets new elements.
 
-    The caller has locked the directory. What could not be done says so in `Edit.error`; what has no error is durable.
-    Blocks.
+    The caller has locked the directory. An edit that failed has an `Edit.error`; the others are durable. Blocks.
     """
     outcome = Outcome({}, {})
     left = list(edits)
@@ -294,7 +272,7 @@ def apply_edits(paths: Sequence[Path], edits: Sequence[Edit]) -> Outcome:
             left = _attempt(paths, left, outcome)
             if not left:
                 return outcome
-        error = MetadataRuntimeError(f"{paths[0]}: somebody else keeps changing this file")
+        error = MetadataRuntimeError(f"{paths[0]}: another writer changed this file in each of {MAX_ATTEMPTS} attempts")
     except OSError as err:
         error = MetadataRuntimeError(f"{paths[0].parent}: cannot be written: {err.strerror}")
     for edit in left:

@@ -1,7 +1,7 @@
-"""Probes: scripts that clients run before they get their configuration, and what became of them.
+"""Probes: scripts that clients run before they get their configuration, and their results.
 
-`plugin` serves the scripts and takes the results, `files` are the scripts, `probe_data` is a result as templates see
-it, `store` is where results are kept.
+`plugin` serves the scripts and receives the results, `files` has the scripts, `probe_data` has a result as templates
+see it, `store` keeps the results.
 """
 
 from geventcore.plugins.probes.plugin import Probes

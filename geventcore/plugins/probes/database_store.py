@@ -1,21 +1,22 @@
-"""Keeping results of probes in the database: every process is always right. Cached metadata, of which they are a part,
-are forgotten with the change itself.
+"""The store of probe results in the database, so that every process has current data.
 
-Only the groups of clients are remembered, for reports that come while the database is gone
-(`geventcore.recollection`): a report says in which groups its client was.
+A change also expires the client's cached metadata, of which the results are a part. Only the groups of clients are
+kept in memory, for reports that arrive during a database outage (`geventcore.stale_reads`): a report includes the
+client's groups.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from geventcore.errors import DatabaseUnavailable, PluginExecutionError, StorageError
 from geventcore.plugin.context import PluginContext
 from geventcore.plugins.probes.probe_data import ProbeData
 from geventcore.plugins.probes.store import ClientProbes
-from geventcore.recollection import recollection
 from geventcore.specfiles.xmltext import replace_illegal
+from geventcore.stale_reads import current_stale_reads
 from geventcore.storage import probes as rows
 
 
@@ -28,8 +29,8 @@ class DatabaseProbeStore:
         self._groups: dict[str, tuple[str, ...]] = {}
 
     def get(self, hostname: str) -> ClientProbes:
-        """See `ProbeStore.get`. `PluginExecutionError` if the database cannot be asked."""
-        allowed = recollection()
+        """See `ProbeStore.get`. `PluginExecutionError` if the database cannot be read."""
+        allowed = current_stale_reads()
         if allowed is not None and not self._database.is_available:
             allowed.use()
             return ClientProbes(self._groups.get(hostname, ()), {})
@@ -39,7 +40,7 @@ class DatabaseProbeStore:
             if allowed is not None and isinstance(err, DatabaseUnavailable):
                 allowed.use(err)
                 return ClientProbes(self._groups.get(hostname, ()), {})
-            raise PluginExecutionError(f"the probe data of {hostname} are not known: {err}") from err
+            raise PluginExecutionError(f"cannot read the probe data of {hostname}: {err}") from err
         # Many clients have the same groups.
         self._groups[hostname] = tuple(map(sys.intern, map(str, found.groups)))
         return ClientProbes(found.groups, {name: ProbeData(text) for name, text in found.data.items()})
@@ -47,10 +48,14 @@ class DatabaseProbeStore:
     def replace(self, hostname: str, probes: ClientProbes) -> None:
         """See `ProbeStore.replace`."""
         groups = list(dict.fromkeys(map(replace_illegal, probes.groups)))
-        # Plain texts: a driver need not know what to do with a class derived from them.
+        # Plain str: a driver may not support subclasses.
         data = {replace_illegal(name): str(replace_illegal(text)) for name, text in probes.data.items()}
         upload = rows.ProbeUpload(hostname, groups, data, datetime.now(timezone.utc))
         try:
             self._context.change_clients([hostname], rows.replace_probes, upload)
         except StorageError as err:
-            raise PluginExecutionError(f"the probe data of {hostname} cannot be stored: {err}") from err
+            raise PluginExecutionError(f"cannot store the probe data of {hostname}: {err}") from err
+
+    def results(self, probes: ClientProbes) -> Mapping[str, ProbeData]:
+        """See `ProbeStore.results`."""
+        return dict(probes.data)

@@ -1,7 +1,7 @@
 """The scripts in ``Probes/``.
 
-A file is called ``<name>[.H_<host>|.G<nn>_<group>]``; the name has letters, digits, ``_`` and ``-``. A priority that
-has not exactly two digits makes the whole file name the name of the probe, as clients of such sites know it.
+A file has the name ``<name>[.H_<host>|.G<nn>_<group>]``; ``<name>`` has letters, digits, ``_`` and ``-``. If the
+priority does not have exactly two digits, the whole file name is the name of the probe, as in Bcfg2.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from pathlib import Path
 
 from geventcore.errors import RepositoryError
 from geventcore.filemonitor import EventHandler, FileEvent
-from geventcore.specfiles.specificity import SUFFIX, Specificity
+from geventcore.plugin.specificity import SUFFIX, Specificity
+from geventcore.regular_files import read_file
 from geventcore.specfiles.xmltext import decode_text
 
-#: Names of the files that are scripts.
+#: The names of scripts.
 SCRIPT_NAME = re.compile(rf"(?P<name>[0-9A-Za-z_-]+){SUFFIX}")
-#: Names of files that are none and yet belong in the directory, or that editors leave behind.
+#: The names of other files that belong in the directory, and of files that editors leave behind.
 OTHER_NAME = re.compile(r"probed\.xml.*|\..*|.*~|#.*#|.*\.(?:swp|swx|tmp)")
 
 _TWO_DIGITS = re.compile(r"\.G\d\d_")
@@ -30,15 +31,15 @@ class ProbeFile(EventHandler):
     Attributes:
         path: the file.
         name: the probe's name.
-        specificity: for whom it is.
-        script: its text; None if it was never readable.
-        interpreter: what runs it.
+        specificity: the clients that it is for.
+        script: its text; None if no version of it was valid.
+        interpreter: the program that runs it.
     """
 
     def __init__(self, path: Path, encoding: str) -> None:
         match = SCRIPT_NAME.fullmatch(path.name)
         if match is None:
-            raise RepositoryError(f"{path}: this is no name of a probe")
+            raise RepositoryError(f"{path}: not a valid name of a probe")
         self.path = path
         self.specificity = Specificity.of_match(match)
         counts_as_suffix = self.specificity.group is None or _TWO_DIGITS.search(path.name)
@@ -48,11 +49,11 @@ class ProbeFile(EventHandler):
         self._encoding = encoding
 
     def handle_event(self, event: FileEvent) -> None:
-        """Read the script; `RepositoryError` if it is none, and the last good version stays."""
+        """Read the script; `RepositoryError` if it is invalid, and the last good version stays in use."""
         try:
-            data = self.path.read_bytes()
+            data = read_file(self.path)
         except OSError as err:
-            raise RepositoryError(f"{self.path}: this probe cannot be read: {err.strerror}") from err
+            raise RepositoryError(f"{self.path}: cannot read this probe: {err.strerror}") from err
         script = decode_text(data, self._encoding, self.path)
         first_line = script.partition("\n")[0]
         interpreter = first_line[2:].strip() if first_line.startswith("#!") else ""

@@ -1,7 +1,7 @@
 """Properties: data files that templates read as ``metadata.Properties["<file name>"]``.
 
-`plugin` watches the directory, `files` are the files as they are loaded, `views` is what templates get: copies for one
-client, made when they are asked for.
+`plugin` watches the directory, `files` has the loaded files, `views` has the objects for templates: copies for one
+client, made on first use.
 """
 
 from geventcore.plugins.properties.plugin import Properties

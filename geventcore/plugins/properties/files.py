@@ -1,4 +1,4 @@
-"""Property files as they are loaded: XML, JSON and YAML."""
+"""Loaded property files: XML, JSON and YAML."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import json
 import pickle
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,23 @@ from lxml import etree
 
 from geventcore.crypt import EncryptionError
 from geventcore.errors import PluginExecutionError, RepositoryError
-from geventcore.filemonitor import EventHandler, FileEvent
+from geventcore.filemonitor import NOTHING, EventHandler, FileEvent
 from geventcore.plugin.context import PluginContext
 from geventcore.plugins.properties.options import WRITES_ENABLED
-from geventcore.specfiles.durable import write_durably
+from geventcore.regular_files import read_file
+from geventcore.repository.derived import Derived
+from geventcore.repository.durable_writes import write_durably
 from geventcore.specfiles.encrypted_elements import encrypt_elements
 from geventcore.specfiles.structfile import StructFile
 from geventcore.specfiles.xmlfile import XMLDocument
 
 
 class PropertyFile(EventHandler):
-    """One file.
+    """One property file.
 
     Attributes:
         path: the file.
-        context: the plugin's.
+        context: the plugin's context.
     """
 
     def __init__(self, path: Path, context: PluginContext) -> None:
@@ -36,19 +38,37 @@ class PropertyFile(EventHandler):
         self.context = context
 
     @property
+    def text(self) -> str:
+        """The text of the file; `RepositoryError` if it cannot be read.
+
+        It is read when a template wants it, because few do, and files may be large.
+        """
+        try:
+            return read_file(self.path).decode(self.context.encoding)
+        except (OSError, UnicodeDecodeError) as err:
+            raise RepositoryError(f"{self.path}: cannot be read: {err}") from err
+
+    @property
     @abstractmethod
     def is_usable(self) -> bool:
-        """Whether there was ever a version of the file that could be loaded."""
+        """Return true if a version of the file has been loaded."""
 
     def store(self, data: bytes) -> None:
-        """Replace the file; durable when this returns. `PluginExecutionError` if that is not allowed or fails."""
+        """Replace the file durably; `PluginExecutionError` if that is not allowed or fails."""
         if not self.context.settings[WRITES_ENABLED]:
-            raise PluginExecutionError(f"{self.path}: property files may not be written ([properties] writes_enabled)")
+            raise PluginExecutionError(
+                f"{self.path}: [properties] writes_enabled does not allow writing property files"
+            )
         try:
             self.context.offload(write_durably, self.path, data)
         except OSError as err:
             raise PluginExecutionError(f"{self.path}: cannot be written: {err.strerror or err}") from err
         self.context.handle_file_events()
+
+    @property
+    @abstractmethod
+    def version(self) -> Hashable:
+        """A value that differs between versions of the file with different values."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.path})"
@@ -62,13 +82,20 @@ class XMLPropertyFile(PropertyFile):
     """
 
     def __init__(self, path: Path, context: PluginContext, on_load: Callable[[], None]) -> None:
-        """`on_load` is called whenever the file, or one that it includes, is loaded."""
+        """Call `on_load` whenever the file or one of its includes is loaded."""
         super().__init__(path, context)
 
         def loaded(_: XMLDocument) -> None:
             on_load()
 
         self.structure = StructFile(path, context, on_load=loaded, monitor_self=False)
+        self.structure.effect = NOTHING
+        # Not the tree: what has read an old version must not keep it in memory.
+        self._version: Derived[etree._Element, object] = Derived(lambda _: object())
+
+    @property
+    def version(self) -> Hashable:
+        return self._version.get(self.structure.root)
 
     def handle_event(self, event: FileEvent) -> None:
         self.structure.handle_event(event)
@@ -78,41 +105,41 @@ class XMLPropertyFile(PropertyFile):
         return self.structure.document is not None
 
     def automatch(self, default: bool) -> bool:
-        """Whether templates get the matched data."""
+        """Return true if templates get the data for the client instead of the whole file."""
         return self.structure.root.get("automatch", str(default)).lower() == "true"
 
     def encrypt(self, root: etree._Element) -> None:
-        """Encrypt what names a passphrase and is not encrypted; `PluginExecutionError` if that cannot be done."""
+        """Encrypt the plain texts of elements that name a passphrase; `PluginExecutionError` if that fails."""
         try:
             encrypt_elements(root, self.context.settings, self.context.encoding)
         except EncryptionError as err:
             raise PluginExecutionError(f"{self.path}: not written: {err}") from err
 
     def validate(self, root: etree._Element) -> None:
-        """`PluginExecutionError` if there is a schema (``<name>.xsd`` beside the file) that does not allow the data."""
+        """Raise `PluginExecutionError` if the data violate the file's schema, ``<name>.xsd`` in the same directory."""
         schema_path = self.path.with_suffix(".xsd")
         if not schema_path.exists():
             return
         try:
-            etree.XMLSchema(etree.parse(schema_path)).assertValid(root)
+            etree.XMLSchema(etree.fromstring(read_file(schema_path), base_url=str(schema_path))).assertValid(root)
         except etree.DocumentInvalid as err:
-            raise PluginExecutionError(
-                f"{self.path}: not written: {schema_path.name} does not allow it: {err}"
-            ) from err
+            raise PluginExecutionError(f"{self.path}: not written: the data violate {schema_path.name}: {err}") from err
         except (OSError, etree.XMLSyntaxError, etree.XMLSchemaParseError) as err:
-            raise PluginExecutionError(f"{schema_path}: this schema cannot be used: {err}") from err
+            raise PluginExecutionError(f"{schema_path}: invalid schema: {err}") from err
 
 
 class DataPropertyFile(PropertyFile):
-    """A file that holds one value, which is kept pickled: no other way to copy it for each client is as fast."""
+    """A file with one value, stored pickled: unpickling is the fastest way to copy it for each client."""
 
     def __init__(self, path: Path, context: PluginContext) -> None:
         super().__init__(path, context)
         self._pickled: bytes | None = None
+        self._version: Derived[bytes | None, object] = Derived(lambda _: object())
+        self._shared: tuple[bytes | None, Any] | None = None
 
     def handle_event(self, event: FileEvent) -> None:
         try:
-            data = self.path.read_bytes()
+            data = read_file(self.path)
         except OSError as err:
             raise RepositoryError(f"{self.path}: cannot be read: {err.strerror}") from err
         self._pickled = pickle.dumps(self.parse(data), protocol=pickle.HIGHEST_PROTOCOL)
@@ -121,19 +148,31 @@ class DataPropertyFile(PropertyFile):
     def is_usable(self) -> bool:
         return self._pickled is not None
 
+    @property
+    def version(self) -> Hashable:
+        return self._version.get(self._pickled)
+
+    def shared_value(self) -> Any:
+        """Return the value for those who do not change it; `RepositoryError` as in `copy_value`."""
+        pickled = self._pickled
+        kept = self._shared
+        if kept is None or kept[0] is not pickled:
+            kept = self._shared = (pickled, self.copy_value())
+        return kept[1]
+
     def copy_value(self) -> Any:
-        """A fresh copy of the value; `RepositoryError` if there never was one."""
+        """Return a fresh copy of the value; `RepositoryError` if no version of the file was valid."""
         if self._pickled is None:
             raise RepositoryError(f"{self.path}: there is no usable version of this file")
         return pickle.loads(self._pickled)
 
     @abstractmethod
     def parse(self, data: bytes) -> Any:
-        """The value in the content of a file; `RepositoryError` names the line."""
+        """Parse the content of a file; `RepositoryError` names the line."""
 
     @abstractmethod
     def serialise(self, value: Any) -> bytes:
-        """The content of a file with a value; `PluginExecutionError` if the format cannot hold it."""
+        """Return the content of a file with a value; `PluginExecutionError` if the format does not support it."""
 
 
 class JSONPropertyFile(DataPropertyFile):
@@ -151,7 +190,7 @@ class JSONPropertyFile(DataPropertyFile):
         try:
             return f"{json.dumps(value, indent=2, ensure_ascii=False)}\n".encode()
         except (TypeError, ValueError, RecursionError) as err:
-            raise PluginExecutionError(f"{self.path}: not written, because JSON cannot hold the data: {err}") from err
+            raise PluginExecutionError(f"{self.path}: not written: JSON does not support the data: {err}") from err
 
 
 class YAMLPropertyFile(DataPropertyFile):
@@ -161,7 +200,7 @@ class YAMLPropertyFile(DataPropertyFile):
         try:
             return importlib.import_module("yaml")
         except ImportError as err:
-            raise RepositoryError(f"{self.path}: PyYAML is not installed") from err
+            raise RepositoryError(f"{self.path}: PyYAML is needed: install geventcore[yaml]") from err
 
     def parse(self, data: bytes) -> Any:
         yaml = self._yaml()
@@ -178,5 +217,5 @@ class YAMLPropertyFile(DataPropertyFile):
         try:
             text: str = yaml.safe_dump(value, default_flow_style=False, allow_unicode=True, sort_keys=False)
         except (yaml.YAMLError, RecursionError) as err:
-            raise PluginExecutionError(f"{self.path}: not written, because YAML cannot hold the data: {err}") from err
+            raise PluginExecutionError(f"{self.path}: not written: YAML does not support the data: {err}") from err
         return text.encode()

@@ -9,7 +9,7 @@ WRITES_ENABLED = Option(
     "writes_enabled",
     types.BOOLEAN,
     True,
-    "Whether templates may write property files.\n\nWithout it a template that calls write() fails.",
+    "Allow templates to write property files.\n\nOtherwise a template that calls write() fails.",
 )
 
 AUTOMATCH = Option(
@@ -17,6 +17,6 @@ AUTOMATCH = Option(
     "automatch",
     types.BOOLEAN,
     False,
-    "Whether templates get the matched data of an XML file instead of an object with all of it.\n\n"
+    "Give templates the data of an XML file for the client, instead of an object with the whole file.\n\n"
     "The attribute automatch of a file's root element overrides this.",
 )

@@ -1,13 +1,14 @@
-"""The plugin: ``metadata.Properties``."""
+"""The plugin Properties, which provides ``metadata.Properties``."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from geventcore.crypt import ENCRYPTION_OPTIONS
+from geventcore.filemonitor import NOTHING
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
@@ -22,11 +23,11 @@ _SCHEMA = re.compile(r".*\.xsd")
 
 
 class _UsableFiles:
-    """The files that can be used at one moment.
+    """The usable files at one moment.
 
     Attributes:
         files: relative name -> file.
-        is_matched: value of ``[properties] automatch`` -> whether any of them is matched for each client.
+        is_matched: value of ``[properties] automatch`` -> true if any file is matched for each client.
     """
 
     def __init__(self, files: Mapping[str, PropertyFile]) -> None:
@@ -36,8 +37,10 @@ class _UsableFiles:
 
 
 class Properties(Plugin, Connector):
-    """Gives templates the files below ``Properties/``."""
+    """A plugin that gives templates the files below ``Properties/``."""
 
+    #: Its data are in memory.
+    reuse_seconds: ClassVar[float] = 0
     name = "Properties"
     options = (WRITES_ENABLED, AUTOMATCH, *ENCRYPTION_OPTIONS)
 
@@ -51,6 +54,8 @@ class Properties(Plugin, Connector):
             _PROPERTY_FILE,
             ignore=_SCHEMA,
             on_change=self._forget,
+            # They are a part of metadata.
+            effect=lambda _: NOTHING,
         )
 
     def _make_file(self, path: Path) -> PropertyFile:
@@ -59,21 +64,29 @@ class Properties(Plugin, Connector):
         return JSONPropertyFile(path, self.context) if path.suffix == ".json" else YAMLPropertyFile(path, self.context)
 
     def _forget(self) -> None:
-        """Files have come, changed or gone."""
+        """Drop the cached list of files after a change."""
         self._usable = None
         if self.context.cache_mode in ("cautious", "aggressive"):
             self.context.expire_metadata()
 
-    def get_additional_data(self, metadata: ClientMetadata) -> Mapping[str, Any]:
-        """File name, relative to the directory -> a copy of the file for this client; see `views`.
+    def file(self, name: str) -> PropertyFile | None:
+        """Return a file by its name relative to the directory, or None."""
+        return self._files.children.get(name)
 
-        A file that was never good is not in it.
+    def is_matched(self, file: XMLPropertyFile) -> bool:
+        """Return true if templates get the data of a file for their client, instead of the whole file."""
+        return file.automatch(self.context.settings[AUTOMATCH])
+
+    def get_additional_data(self, metadata: ClientMetadata) -> Mapping[str, Any]:
+        """Return relative file name -> copy of the file for this client; see `views`.
+
+        A file without a valid version is left out.
         """
         usable = self._usable
         if usable is None:
             usable = self._usable = _UsableFiles(self._files.children)
         automatch = self.context.settings[AUTOMATCH]
-        # What is matched later must not refer to the metadata that it becomes a part of: that would be a cycle, and
-        # thousands of them wait for the garbage collector. A copy of it is needed only where something is matched.
+        # The result becomes a part of the metadata, so it must not refer to them: that would be a cycle, and thousands
+        # of cycles would wait for the garbage collector. It refers to a copy, which is needed only for matching.
         client = metadata.copy() if usable.is_matched[automatch] else None
         return PropertiesOfClient(usable.files, automatch, client)

@@ -1,21 +1,22 @@
-"""What is in the directory ``SSHbase/``."""
+"""The files in the directory ``SSHbase/``."""
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from geventcore.crypt import LAX_DECRYPTION, EncryptionError, Passphrases
 from geventcore.errors import PluginExecutionError, RepositoryError
-from geventcore.filemonitor import EventHandler, FileAction, FileEvent
+from geventcore.filemonitor import NOTHING, Effect, EventHandler, FileAction, FileEvent
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
+from geventcore.plugin.specificity import FOR_ALL, Specificity, parse_file_name
 from geventcore.plugins.cfg.content import Content
-from geventcore.plugins.cfg.handlers import FOR_ALL
 from geventcore.plugins.cfg.info import InfoXML
-from geventcore.specfiles.specificity import SUFFIX, Candidates, Specificity
+from geventcore.plugins.cfg.legacy_info import LegacyInfo
+from geventcore.regular_files import read_file
+from geventcore.specfiles.most_specific import Candidates
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +34,20 @@ PRIVATE_KEYS = {
 PUBLIC_KEYS = tuple(f"{name}{PUBLIC_EXTENSION}" for name in PRIVATE_KEYS)
 BASES = (*PRIVATE_KEYS, *PUBLIC_KEYS, KNOWN_HOSTS)
 
-_NAME = re.compile(rf"(?P<base>{'|'.join(map(re.escape, BASES))}){SUFFIX}(?P<encrypted>{re.escape('.crypt')})?")
 _STATIC_EXTENSION = ".static"
-_INFO = "info.xml"
+#: The files with attributes -> their classes; the first one that exists is used.
+_INFOS: dict[str, type[InfoXML] | type[LegacyInfo]] = {
+    "info.xml": InfoXML,
+    **dict.fromkeys(LegacyInfo.basenames, LegacyInfo),
+}
 
 
 class HostFile:
     """A key or a file of known hosts.
 
     Attributes:
-        path, specificity: which file, and for whom it is.
-        content: None if it cannot be used.
+        path, specificity: the file, and the clients that it is for.
+        content: its content; None if it is not usable.
     """
 
     def __init__(self, path: Path, specificity: Specificity, content: Content | None, problem: str) -> None:
@@ -53,14 +57,14 @@ class HostFile:
         self._problem = problem
 
     def usable_content(self) -> Content:
-        """The content; `PluginExecutionError` says why there is none."""
+        """Return the content; `PluginExecutionError` if it is not usable."""
         if self.content is None:
             raise PluginExecutionError(self._problem)
         return self.content
 
     @property
     def text(self) -> str | None:
-        """The content as text; None if there is none, or if it is none."""
+        """The content as text; None if it is not usable or not text."""
         try:
             return text_of(self.usable_content())
         except PluginExecutionError:
@@ -68,7 +72,7 @@ class HostFile:
 
 
 def text_of(content: Content) -> str:
-    """The text of a file; `PluginExecutionError` if it is none."""
+    """Return the text of a file; `PluginExecutionError` if it is not text."""
     text = content.text
     if text is None:
         return content.decode()
@@ -76,7 +80,7 @@ def text_of(content: Content) -> str:
 
 
 class HostFiles:
-    """The files of one base name. Files of hosts come and go in no time, however many there are."""
+    """The files with one base name. Adding or removing a host's file takes constant time."""
 
     def __init__(self) -> None:
         self._by_host: dict[str, dict[str, HostFile]] = {}
@@ -84,7 +88,7 @@ class HostFiles:
         self._candidates: Candidates[HostFile] | None = None
 
     def put(self, file: HostFile) -> None:
-        """A file has come, or has changed; one that cannot be used does not replace a good one."""
+        """Add or replace a file; an unusable file does not replace a good one."""
         name, host = file.path.name, file.specificity.hostname
         files = self._others if host is None else self._by_host.setdefault(host, {})
         if file.content is None and name in files and files[name].content is not None:
@@ -96,7 +100,7 @@ class HostFiles:
             self._candidates = None
 
     def drop(self, name: str, specificity: Specificity) -> None:
-        """A file is gone."""
+        """Remove a file."""
         host = specificity.hostname
         if host is None:
             self._others = {other: file for other, file in self._others.items() if other != name}
@@ -105,7 +109,7 @@ class HostFiles:
             self._by_host[host].pop(name, None)
 
     def best(self, metadata: ClientMetadata) -> HostFile | None:
-        """The most specific file for a client; of equals the one whose name comes first."""
+        """Return the most specific file for a client; of equally specific ones, the first by name."""
         own = self._by_host.get(metadata.hostname)
         if own:
             return own[min(own)]
@@ -115,7 +119,7 @@ class HostFiles:
         return candidates.best(metadata)
 
     def __iter__(self) -> Iterator[HostFile]:
-        """All of them, sorted by host or group; one for all comes first."""
+        """Iterate over the files: first the one for all, then sorted by host or group."""
         files = [*self._others.values(), *(file for own in list(self._by_host.values()) for file in list(own.values()))]
         return iter(
             sorted(files, key=lambda file: (file.specificity.hostname or file.specificity.group or "", file.path.name))
@@ -123,19 +127,18 @@ class HostFiles:
 
 
 class SSHbaseDirectory(EventHandler):
-    """The files, kept up to date.
+    """The watched directory.
 
     Attributes:
         path: the directory.
         files: base name -> its files.
-        info: ``info.xml``, or None if there is none.
     """
 
     def __init__(self, path: Path, context: PluginContext, on_change: Callable[[str, Specificity], None]) -> None:
-        """`on_change` is called with the base name and the specificity of what has changed."""
+        """Call `on_change` with the base name and the specificity of each changed file."""
         self.path = path
         self.files = {base: HostFiles() for base in BASES}
-        self.info: InfoXML | None = None
+        self._infos: dict[str, InfoXML | LegacyInfo] = {}
         self._static: dict[str, str] = {}
         self._context = context
         self._on_change = on_change
@@ -143,28 +146,37 @@ class SSHbaseDirectory(EventHandler):
 
     @property
     def static_lines(self) -> list[str]:
-        """The contents of the ``*.static`` files in the order of their names, without white space at their ends."""
+        """Return the contents of the ``*.static`` files, sorted by name, without trailing white space."""
         return [text for _, text in sorted(self._static.items()) if text]
 
-    def handle_event(self, event: FileEvent) -> None:
-        """Load or drop what an event is about; `RepositoryError` if it cannot be used."""
-        if event.action is not FileAction.END_EXIST and not Path(event.filename).is_absolute():
-            self.look_at(event.filename, event)
+    @property
+    def info(self) -> InfoXML | LegacyInfo | None:
+        """The attributes of all files: ``info.xml``, else ``:info`` or ``info``; None if there is none of them."""
+        return next((self._infos[name] for name in _INFOS if name in self._infos), None)
 
-    def look_at(self, name: str, event: FileEvent | None = None) -> None:
-        """Compare what is known of a file with the disk."""
+    def handle_event(self, event: FileEvent) -> None:
+        """Load or drop the file of an event; `RepositoryError` if it is not usable."""
+        if event.action is not FileAction.END_EXIST and not Path(event.filename).is_absolute():
+            self.refresh(event.filename, event)
+
+    def effect_of(self, event: FileEvent) -> Effect:
+        """See `TellsEffect`: the keys of a client are what the plugin depends on."""
+        return NOTHING if event.action is FileAction.END_EXIST or _parse(event.filename) is not None else None
+
+    def refresh(self, name: str, event: FileEvent | None = None) -> None:
+        """Update a file from the disk."""
         path = self.path / name
         exists = path.is_file()
-        match = _NAME.fullmatch(name)
-        if match is not None:
-            self._look_at_host_file(path, exists, match)
-        elif name == _INFO:
-            if exists and self.info is None:
-                self.info = InfoXML(path, FOR_ALL, self._context)
+        parsed = _parse(name)
+        if parsed is not None:
+            self._refresh_host_file(path, exists, *parsed)
+        elif name in _INFOS:
             if not exists:
-                self.info = None
-            elif self.info is not None:
-                self.info.handle_event(event or FileEvent(str(self.path), name, FileAction.CHANGED))
+                self._infos.pop(name, None)
+                return
+            if name not in self._infos:
+                self._infos[name] = _INFOS[name](path, FOR_ALL, self._context)
+            self._infos[name].handle_event(event or FileEvent(str(self.path), name, FileAction.CHANGED))
         elif name.endswith(_STATIC_EXTENSION):
             if exists:
                 data = _read(path)
@@ -173,13 +185,12 @@ class SSHbaseDirectory(EventHandler):
                 self._static.pop(name, None)
             self._on_change(_STATIC_EXTENSION, FOR_ALL)
         elif exists:
-            log.error("%s: a file that does not belong here is ignored", path)
+            log.error("%s: ignoring this file, its name is not valid in this directory", path)
 
-    def _look_at_host_file(self, path: Path, exists: bool, match: re.Match[str]) -> None:
-        base, specificity = match["base"], Specificity.of_match(match)
+    def _refresh_host_file(self, path: Path, exists: bool, base: str, specificity: Specificity, extension: str) -> None:
         if exists:
-            content, problem = self._load(path, encrypted=match["encrypted"] is not None)
-            # A file that cannot be used counts, too: no other key is to be made in its place.
+            content, problem = self._load(path, encrypted=bool(extension))
+            # An unusable file is stored, too, so that no new key is created in its place.
             self.files[base].put(HostFile(path, specificity, content, problem))
         else:
             self.files[base].drop(path.name, specificity)
@@ -189,7 +200,7 @@ class SSHbaseDirectory(EventHandler):
             raise RepositoryError(problem)
 
     def _load(self, path: Path, encrypted: bool) -> tuple[Content | None, str]:
-        """The content, or what is wrong."""
+        """Return the content, or None and the problem."""
         settings = self._context.settings
         try:
             data = _read(path)
@@ -199,14 +210,23 @@ class SSHbaseDirectory(EventHandler):
                 except EncryptionError as err:
                     if not settings[LAX_DECRYPTION]:
                         raise EncryptionError(f"{path}: cannot be decrypted: {err}") from err
-                    log.debug("%s: stays encrypted: %s", path, err)
+                    log.debug("%s: delivering this file encrypted: %s", path, err)
         except RepositoryError as err:
             return None, str(err)
         return Content.of_bytes(data, self._context.encoding, path), ""
 
 
+def _parse(name: str) -> tuple[str, Specificity, str] | None:
+    """Return the base name, specificity and extension of a key or a file of known hosts; None for another file."""
+    for base in BASES:
+        parts = parse_file_name(name, base)
+        if parts is not None and parts.extension in ("", ENCRYPTED_EXTENSION.removeprefix(".")):
+            return base, *parts
+    return None
+
+
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as err:
         raise RepositoryError(f"{path}: cannot be read: {err.strerror}") from err

@@ -1,8 +1,7 @@
-"""Names and addresses of hosts, as the system's resolver knows them.
+"""Names and addresses of hosts from the system's resolver.
 
-Lookups block, sometimes for half a minute, and cannot be stopped. So they are made by some threads, whoever asks waits
-for a bounded time, and what comes later is there for the next one who asks. Answers are remembered; one that has grown
-old stays in use while it is looked up again.
+Lookups block, sometimes for half a minute, and cannot be cancelled. So worker threads do them, and callers wait for a
+limited time. A later result is cached for the next caller. An outdated result stays in use while it is refreshed.
 
 Everything goes through the standard library's ``socket`` and ``threading``, which a core may make cooperative.
 """
@@ -15,22 +14,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-#: How many lookups are made at the same time.
+#: The number of concurrent lookups.
 WORKERS = 16
-#: How long an answer is good, in seconds; names of servers seldom change their addresses.
+#: The time for which a result is valid, in seconds; addresses of servers seldom change.
 ANSWER_SECONDS = 3600.0
-#: The same, of the answer that there is none: the name may be new.
+#: The time for which a negative result is valid, in seconds. It is shorter, because the name may be new.
 NO_ANSWER_SECONDS = 600.0
 
 _Answer = tuple[frozenset[str], float]
 
 
 class NameService:
-    """Remembers for each name its addresses and the names of those."""
+    """A cache of each name's addresses, and of the names of those addresses."""
 
-    def __init__(self, on_news: Callable[[], None]) -> None:
-        """`on_news` is called, by any thread, when there is an answer that is not the same as before."""
-        self._on_news = on_news
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        """Call `on_change`, from any thread, when a result differs from the last one."""
+        self._on_change = on_change
         self._condition = threading.Condition()
         self._answers: dict[str, _Answer] = {}
         self._queue: deque[str] = deque()
@@ -40,9 +39,9 @@ class NameService:
         self._closed = False
 
     def look_up(self, names: Iterable[str], seconds: float) -> Mapping[str, frozenset[str]]:
-        """Name -> its addresses and their names, for those names whose answers are there within some seconds.
+        """Return name -> its addresses and their names, for the names with a result within `seconds`.
 
-        Nobody waits twice for a name: one that takes longer is missing until its answer comes.
+        A name is waited for only once: if its lookup takes longer, the name is missing until the result arrives.
         """
         names = list(names)
         with self._condition:
@@ -59,7 +58,7 @@ class NameService:
             return {name: self._answers[name][0] for name in names if name in self._answers}
 
     def close(self) -> None:
-        """Start no more lookups, and let nobody wait."""
+        """Start no more lookups, and wake all waiting callers."""
         with self._condition:
             self._closed = True
             self._queue.clear()
@@ -86,11 +85,11 @@ class NameService:
                 self._given_up.discard(name)
                 self._condition.notify_all()
             if old is None or old[0] != found:
-                self._on_news()
+                self._on_change()
 
 
 def names_and_addresses(name: str) -> frozenset[str]:
-    """The addresses of a name and the names of those addresses; takes as long as the resolver does."""
+    """Look up the addresses of a name and the names of those addresses; blocks as long as the resolver does."""
     try:
         addresses = {str(info[4][0]) for info in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):

@@ -1,8 +1,7 @@
-"""The plugin: serves host keys, makes those that are missing, and puts the file of known hosts together.
+"""The plugin SSHbase: it serves host keys, creates missing ones, and generates the file of known hosts.
 
-A client that asks for a key of which there is none gets a pair of its own, made on the spot. Each is made once, whoever
-asks, and counts at once. The private key is written first: a public key that is missing after a crash is derived from
-it.
+A missing key is created when a client requests it. Each key is created once, even with concurrent requests, and is used
+at once. The private key is written first: after a crash, a missing public key is derived from it.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping
+from typing import Any, ClassVar
 
 from lxml import etree
 
@@ -21,10 +20,13 @@ from geventcore.options import Option, types
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
-from geventcore.plugin.interfaces import Connector, Generator, PullTarget, Threaded
+from geventcore.plugin.explanation import Candidate, Explaining, Source, Sources
+from geventcore.plugin.interfaces import Connector, DeclaredDependencies, Generator, PullTarget, Threaded
+from geventcore.plugin.specificity import Specificity, file_name
 from geventcore.plugins.cfg.content import Content
+from geventcore.plugins.cfg.explaining import add_info_file
 from geventcore.plugins.cfg.names import requested_name
-from geventcore.plugins.ssh_keys import generate, public_key_of
+from geventcore.plugins.ssh_keys import KeyPair, generate, public_key_of
 from geventcore.plugins.sshbase.files import (
     BASES,
     ENCRYPTED_EXTENSION,
@@ -37,9 +39,8 @@ from geventcore.plugins.sshbase.files import (
     text_of,
 )
 from geventcore.plugins.sshbase.known_hosts import KnownHosts
+from geventcore.repository.durable_writes import write_durably
 from geventcore.specfiles.creation import PathLocks, create_durably
-from geventcore.specfiles.durable import write_durably
-from geventcore.specfiles.specificity import Specificity
 
 log = logging.getLogger(__name__)
 
@@ -49,18 +50,20 @@ PASSPHRASE = Option(
     types.OPTIONAL_STRING,
     None,
     "The name of the passphrase, a key of the section [encryption], that encrypts new private host keys.\n\n"
-    "Without one they are stored as they are.",
+    "Without it, keys are stored unencrypted.",
 )
 
 _DIRECTORY_ON_CLIENTS = "/etc/ssh"
 _PRIVATE_MODE, _PUBLIC_MODE = "0600", "0644"
-#: Keys of protocol 1 are no text.
+#: Keys of protocol 1, which are binary.
 _IN_BASE64 = ("ssh_host_key", f"ssh_host_key{PUBLIC_EXTENSION}")
 
 
-class SSHbase(Plugin, Generator, Connector, PullTarget, Threaded):
-    """Manages the SSH host keys of clients."""
+class SSHbase(Plugin, Generator, Connector, PullTarget, Threaded, DeclaredDependencies, Explaining):
+    """A plugin that manages the SSH host keys of clients."""
 
+    #: Its data are in memory.
+    reuse_seconds: ClassVar[float] = 0
     name = "SSHbase"
     options = (PASSPHRASE, *ENCRYPTION_OPTIONS)
 
@@ -70,21 +73,23 @@ class SSHbase(Plugin, Generator, Connector, PullTarget, Threaded):
         self._known_hosts = KnownHosts(self._files, context)
         self._locks = PathLocks()
         self._looking = threading.Lock()
+        #: The keys that a command which only looks at the site has created, and does not store.
+        self._unsaved: dict[tuple[str, str], KeyPair] = {}
         self.entries = {"Path": {f"{_DIRECTORY_ON_CLIENTS}/{base}": self._bind for base in BASES}}
 
     def start_threads(self) -> None:
-        # The answers are there before the first client asks for them.
+        # So the results are cached before the first client needs them.
         try:
             self._known_hosts.look_up_early()
         except MetadataError as err:
-            log.info("host names are looked up when a client asks for them: %s", err)
+            log.info("cannot look up host names in advance: %s", err)
 
     def shutdown(self) -> None:
         super().shutdown()
         self._known_hosts.close()
 
     def _changed(self, base: str, specificity: Specificity) -> None:
-        """A file has come, changed or gone."""
+        """Handle the addition, change or removal of a file."""
         if base in PRIVATE_KEYS or base == KNOWN_HOSTS:
             return
         self._known_hosts.forget()
@@ -92,11 +97,26 @@ class SSHbase(Plugin, Generator, Connector, PullTarget, Threaded):
             self.context.expire_metadata(specificity.hostname)
 
     def get_additional_data(self, metadata: ClientMetadata) -> Mapping[str, str]:
-        """Name of the file, such as ``ssh_host_rsa_key.pub`` -> the client's public key."""
+        """Return the client's public keys: file name, such as ``ssh_host_rsa_key.pub`` -> key."""
         best = {base: self._files.files[base].best(metadata) for base in PUBLIC_KEYS}
         return {base: file.text for base, file in best.items() if file is not None and file.text is not None}
 
+    def dependencies(self, metadata: ClientMetadata) -> Hashable:
+        """See `DeclaredDependencies`: the files for the client."""
+        return tuple(files.best(metadata) for files in self._files.files.values())
+
     # -- binding
+
+    def binding_key(self, entry: etree._Element, metadata: ClientMetadata) -> Hashable | None:
+        """See `Generator`: the key and the attributes; None for a file that has to be made first."""
+        base = entry.get("name", "").rpartition("/")[2]
+        file = self._files.files[base].best(metadata)
+        content = None if file is None else file.content
+        if content is None or (content.text is None and base not in _IN_BASE64):
+            return None
+        info_file = self._files.info
+        info = None if info_file is None else info_file.info_for_all
+        return (content, info) if info is not None or info_file is None else None
 
     def _bind(self, entry: etree._Element, metadata: ClientMetadata) -> None:
         base = entry.get("name", "").rpartition("/")[2]
@@ -121,7 +141,7 @@ class SSHbase(Plugin, Generator, Connector, PullTarget, Threaded):
             return
         info = info_file.info_for_all or info_file.info_for(requested_name(entry), metadata)
         if info is None:
-            raise PluginExecutionError(f"{info_file.path}: no Info element fits {metadata.hostname}")
+            raise PluginExecutionError(f"{info_file.path}: no Info element applies to {metadata.hostname}")
         for name, value in info.attributes:
             entry.set(name, value)
         for acl in info.acls:
@@ -132,35 +152,81 @@ class SSHbase(Plugin, Generator, Connector, PullTarget, Threaded):
         if base == KNOWN_HOSTS and file is None:
             text = self._known_hosts.text_for(metadata)
             return Content.of_text(text, self.context.encoding, self.directory / KNOWN_HOSTS)
+        if file is None and self.context.read_only:
+            return self._unsaved_content(base, metadata)
         if file is None:
             file = self._make(base, metadata)
         return file.usable_content()
 
+    def _unsaved_content(self, base: str, metadata: ClientMetadata) -> Content:
+        """Return a key that is not stored, in place of the one that the server would create."""
+        private = base.removesuffix(PUBLIC_EXTENSION)
+        whose = (metadata.hostname, private)
+        if whose not in self._unsaved:
+            self._unsaved[whose] = generate(PRIVATE_KEYS[private])
+        pair = self._unsaved[whose]
+        data = pair.private if base == private else f"{pair.public} root@{metadata.hostname}\n".encode()
+        return Content.of_bytes(data, self.context.encoding, self.directory / base)
+
+    # -- explanations
+
+    def explain_binding(self, entry: etree._Element, metadata: ClientMetadata) -> Sources:
+        """See `Explaining`: the key file, and the attributes that every file has."""
+        base = entry.get("name", "").rpartition("/")[2]
+        fixed = Source(self.name, "plugin", text=f"every {base} has this")
+        sources = Sources(dict.fromkeys(("owner", "group", "type", "mode", "encoding"), fixed))
+        is_secret = base in PRIVATE_KEYS
+        files = self._files.files.get(base)
+        file = files.best(metadata) if files is not None else None
+        if file is not None:
+            sources.text = Source(self.name, "content", str(file.path), is_secret=is_secret)
+        elif base == KNOWN_HOSTS:
+            text = f"assembled from the public keys of all hosts in {self.directory}"
+            sources.text = Source(self.name, "plugin", str(self.directory), text=text)
+        else:
+            text = "a key that the server makes when the host asks for it"
+            sources.text = Source(self.name, "created", str(self.directory), text=text, is_secret=is_secret)
+        for each in files or ():
+            if each is not file and each.specificity.hostname is None:
+                reason = (
+                    "a more specific file exists" if each.specificity.matches(metadata) else "it is for another group"
+                )
+                sources.lost.append(Candidate(Source(self.name, "content", str(each.path)), reason))
+        sources.attributes["empty"] = sources.text
+        if self._files.info is not None:
+            add_info_file(self.name, self._files.info, entry, metadata, sources)
+        return sources
+
+    @property
+    def unsaved(self) -> list[bytes]:
+        """The keys that a command which only looks at the site has created, and does not store."""
+        return [data for pair in self._unsaved.values() for data in (pair.private, pair.public.encode())]
+
     # -- new keys
 
     def _make(self, base: str, metadata: ClientMetadata) -> HostFile:
-        """Make the missing key, and what belongs to it; `PluginExecutionError` if that cannot be done."""
+        """Create the missing key, and its counterpart; `PluginExecutionError` if that fails."""
         private = base.removesuffix(PUBLIC_EXTENSION)
         own = Specificity(metadata.hostname)
-        with self._locks.hold(self.directory / f"{private}{own.suffix}"):
-            # Another client of that name, or another process, may have been faster.
+        with self._locks.hold(self.directory / file_name(private, own)):
+            # A concurrent request, or another process, may have created it.
             for name in (private, f"{private}{PUBLIC_EXTENSION}"):
-                self._look_at(f"{name}{own.suffix}")
-            self._look_at(f"{private}{own.suffix}{ENCRYPTED_EXTENSION}")
+                self._refresh(file_name(name, own))
+            self._refresh(file_name(private, own) + ENCRYPTED_EXTENSION)
             if self._best(base, metadata) is None:
                 self._make_pair(private, own, metadata)
         made = self._best(base, metadata)
         if made is None:
-            raise PluginExecutionError(f"{self.directory / base}: the new key for {metadata.hostname} is gone")
+            raise PluginExecutionError(f"{self.directory / base}: the new key for {metadata.hostname} was removed")
         return made
 
     def _best(self, base: str, metadata: ClientMetadata) -> HostFile | None:
         return self._files.files[base].best(metadata)
 
-    def _look_at(self, name: str) -> None:
+    def _refresh(self, name: str) -> None:
         with self._looking:
             try:
-                self._files.look_at(name)
+                self._files.refresh(name)
             except RepositoryError as err:
                 log.error("%s", err)
 
@@ -172,21 +238,21 @@ class SSHbase(Plugin, Generator, Connector, PullTarget, Threaded):
                 pair = self.context.offload(generate, PRIVATE_KEYS[base])
             except PluginExecutionError as err:
                 raise PluginExecutionError(f"no {base} for {metadata.hostname}: {err}") from err
-            self._store_private(f"{base}{own.suffix}", pair.private)
+            self._store_private(file_name(base, own), pair.private)
             private = self._best(base, metadata)
             if private is None:
-                raise PluginExecutionError(f"{self.directory / base}{own.suffix}: the new key is gone")
-        # Also of a private key that another process was faster to make.
+                raise PluginExecutionError(f"{self.directory / base}{own.suffix}: the new key was removed")
+        # This also derives the public key if another process created the private one.
         try:
             public = public_key_of(private.usable_content().as_bytes())
         except PluginExecutionError as err:
             raise PluginExecutionError(f"{private.path}: {err}") from err
-        name = f"{base}{PUBLIC_EXTENSION}{private.specificity.suffix}"
+        name = file_name(f"{base}{PUBLIC_EXTENSION}", private.specificity)
         whose = private.specificity.hostname or private.specificity.group or "all"
         self._write(name, f"{public} root@{whose}\n".encode())
 
     def _check_passphrase(self) -> None:
-        """`PluginExecutionError` if what encrypts new keys does not exist; a key takes a while to make."""
+        """Raise `PluginExecutionError` if the passphrase does not exist, before the slow generation of a key."""
         name = self.context.settings[PASSPHRASE]
         if name and name not in Passphrases.of(self.context.settings):
             raise PluginExecutionError(f"[sshbase] passphrase = {name}: [encryption] has no passphrase of this name")
@@ -202,7 +268,7 @@ class SSHbase(Plugin, Generator, Connector, PullTarget, Threaded):
         except OSError as err:
             raise PluginExecutionError(f"{path}: cannot be written: {err.strerror}") from err
         log.info("created %s", path)
-        self._look_at(name)
+        self._refresh(name)
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.directory / name
@@ -210,20 +276,21 @@ class SSHbase(Plugin, Generator, Connector, PullTarget, Threaded):
             self.context.offload(write_durably, path, data)
         except OSError as err:
             raise PluginExecutionError(f"{path}: cannot be written: {err.strerror}") from err
-        self._look_at(name)
+        self._refresh(name)
 
-    # -- taking over what clients have
+    # -- importing files of clients
 
     def accept_choices(self, entry: etree._Element, metadata: ClientMetadata) -> list[Specificity]:
-        """A key belongs to the host that has it."""
+        """Return the host as the only choice: a key belongs to its host."""
         return [Specificity(metadata.hostname)]
 
     def accept_pull_data(self, specific: Specificity, new_entry: Mapping[str, Any], verbose: bool) -> None:
-        """Store a host's own file."""
+        """Store the file for the host."""
         base = str(new_entry["name"]).rpartition("/")[2]
         if base not in BASES:
-            raise PluginExecutionError(f"{new_entry['name']} is no file of SSHbase")
+            raise PluginExecutionError(f"{new_entry['name']} is not a file of SSHbase")
         data = new_entry["text"]
-        self._write(f"{base}{specific.suffix}", data.encode(self.context.encoding) if isinstance(data, str) else data)
+        name = file_name(base, specific)
+        self._write(name, data.encode(self.context.encoding) if isinstance(data, str) else data)
         if verbose:
-            log.info("stored %s", self.directory / f"{base}{specific.suffix}")
+            log.info("stored %s", self.directory / name)

@@ -1,1 +1,1 @@
-"""The changes of the schema: how Alembic runs them (``env.py``), and one module for each (``versions``)."""
+"""The changes of the schema: Alembic's entry point (``env.py``), and one module for each change (``versions``)."""

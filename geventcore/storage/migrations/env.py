@@ -1,4 +1,4 @@
-"""How Alembic changes a schema: in the transaction of `geventcore.storage.migration.upgrade`."""
+"""The entry point of Alembic, which works in the transaction of `geventcore.storage.migration.upgrade`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from alembic import context
 
 from geventcore.storage.migration import VERSION_TABLE
-from geventcore.storage.schema import all_tables
+from geventcore.storage.tables import all_tables
 
 
 def tell(ctx: object, step: Any, heads: object, run_args: object) -> None:  # noqa: ARG001 - it is called with all of these

@@ -1,7 +1,7 @@
-"""Messages as bytes.
+"""The writer of messages.
 
-A response is one bytes object, or, for whoever can write two buffers, `encode_head` and the body as it is. Joining
-copies the body, which takes some microseconds for 350 KB, and saves a TLS record and perhaps a packet.
+Write a response as one bytes object, or write `encode_head` and the body as two buffers. Joining copies the body, which
+takes some microseconds for 350 KB, and saves a TLS record and perhaps a packet.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from http import HTTPStatus
 from geventcore.wire.http1.framing import list_items
 from geventcore.wire.http1.request import RequestHead
 
-#: Tells a peer that waits with its body to send it.
+#: Asks a waiting peer to send its body.
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -32,10 +32,12 @@ def encode_head(
     keep_alive: bool,
     headers: Iterable[tuple[str, str]] = (),
 ) -> bytes:
-    """The head of a response to a request of HTTP `version`, before a body of `content_length` bytes.
+    """Write the head of a response to a request of HTTP `version`, for a body of `content_length` bytes.
 
-    Says whether the connection stays open if that is not the version's default. `headers` are further ones;
-    `ValueError` if one cannot be sent.
+    It declares whether the connection stays open, if that is not the version's default. `headers` are additional ones.
+
+    Raises:
+        ValueError: a header is invalid.
     """
     lines = [f"HTTP/{version} {status} {_REASONS.get(status, 'Unknown')}"]
     if _may_have_body(status):
@@ -55,10 +57,12 @@ def encode_response(
     headers: Iterable[tuple[str, str]] = (),
     head_only: bool = False,
 ) -> bytes:
-    """A whole response to a request of HTTP `version`; see `encode_head`.
+    """Write a complete response to a request of HTTP `version`; see `encode_head`.
 
-    `head_only` is for answers to HEAD requests: the body's length without the body. `ValueError` if there is a body
-    with a status that cannot have one.
+    `head_only` is for HEAD requests: it declares the body's length without the body.
+
+    Raises:
+        ValueError: the status does not allow a body.
     """
     if body and not _may_have_body(status):
         raise ValueError(f"a response with status {status} cannot have a body")
@@ -69,12 +73,13 @@ def encode_response(
 
 
 def encode_request(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> bytes:
-    """A whole HTTP/1.1 request; the length is added. `ValueError` if a part cannot be sent.
+    """Write a complete HTTP/1.1 request with its length. `headers` must have a ``Host``.
 
-    `headers` must have a ``Host``, which HTTP/1.1 demands.
+    Raises:
+        ValueError: a part is invalid.
     """
     if not _NAME.fullmatch(method) or not _TARGET.fullmatch(target):
-        raise ValueError(f"not a method and a target: {method!r} {target!r}")
+        raise ValueError(f"invalid method or target: {method!r} {target!r}")
     lines = [f"{method} {target} HTTP/1.1"]
     if body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
@@ -82,7 +87,7 @@ def encode_request(method: str, target: str, headers: Iterable[tuple[str, str]],
 
 
 def accepts_gzip(head: RequestHead) -> bool:
-    """Whether the peer says that it understands gzip."""
+    """Return whether the peer accepts gzip."""
     wildcard = False
     for item in list_items(head.get("accept-encoding")):
         coding, *parameters = (part.strip() for part in item.split(";"))
@@ -94,9 +99,9 @@ def accepts_gzip(head: RequestHead) -> bool:
 
 
 def gzip_body(data: bytes, level: int) -> bytes:
-    """The data as gzip at a level from 1 (fast) to 9; the same bytes for the same data.
+    """Compress data at a level from 1 (fast) to 9. The result depends only on data and level.
 
-    Level 1 takes about 4 ms for 350 KB, more than all else that answering takes: compress what is kept, or nothing.
+    Level 1 takes about 4 ms for 350 KB, which is more than the rest of a response: compress only what is cached.
     """
     packer = zlib.compressobj(level, wbits=31)
     return packer.compress(data) + packer.flush()
@@ -120,6 +125,6 @@ def _may_have_body(status: int) -> bool:
 def _join_head(lines: list[str], headers: Iterable[tuple[str, str]]) -> bytes:
     for name, value in headers:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise ValueError(f"not a header: {name!r}: {value!r}")
+            raise ValueError(f"invalid header: {name!r}: {value!r}")
         lines.append(f"{name}: {value}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

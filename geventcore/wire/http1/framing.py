@@ -1,13 +1,13 @@
-"""Where a head ends, what it says, and where a body ends.
+"""Message framing: the ends of heads and bodies, and parsing of heads.
 
-The C parser cannot stop: it parses all that it is given, a following message included, and does not tell where one
-ended. So it is only given what cannot contain the beginning of the next message. A head is cut off at its empty line
-and parsed at once. A body of known length needs no parser. A chunked body ends with an empty line, too, though not
-every empty line ends it: the parser gets it in pieces that end with one.
+The C parser cannot stop: it parses all input, including the next message, and does not report where a message ended. So
+it never gets input that could contain the beginning of the next message. A head ends at its empty line and is parsed as
+a whole. A body of known length needs no parser. A chunked body also ends with an empty line, but may contain others. So
+the parser gets it in pieces that end with an empty line.
 
-The C parser is strict: it refuses bare line feeds, folded lines, spaces before colons, control characters, repeated or
-malformed lengths, and a length beside a transfer coding; all of that since httptools 0.6.4. It keeps a proxy in front
-and this server from disagreeing on where a request ends (request smuggling).
+The C parser is strict: since httptools 0.6.4 it refuses bare line feeds, folded lines, spaces before colons, control
+characters, repeated or malformed lengths, and a length beside a transfer coding. This prevents request smuggling, where
+a proxy and this server disagree on the end of a request.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from httptools import (
 
 
 class Signal(Enum):
-    """What `next_event` returns if there is no event."""
+    """The results of `next_event` that are not events."""
 
     NEED_DATA = "need data"
     CLOSED = "closed"
 
 
-#: Nothing complete has arrived: read from the peer and pass it to `receive_data`.
+#: No complete event has arrived: read from the peer and call `receive_data`.
 NEED_DATA: Final = Signal.NEED_DATA
 #: No further message can come on this connection.
 CLOSED: Final = Signal.CLOSED
@@ -42,15 +42,15 @@ CLOSED: Final = Signal.CLOSED
 
 @dataclass(frozen=True)
 class HTTPLimits:
-    """How much a peer may send.
+    """Size limits for messages from a peer.
 
     Attributes:
-        head_bytes: start line and headers. 16 KiB lies between Apache's 8 KiB a line and nginx's 32 KiB in all; a
+        head_bytes: start line and headers. 16 KiB lies between Apache's 8 KiB for a line and nginx's 32 KiB in total; a
             Bcfg2 client sends about 300 bytes.
-        body_bytes: a body, also after decompression. The reports and probe results of a large host are a few
-            megabytes; 100 MiB leaves room for file contents in them, and is what one caller can make the server hold.
-        framing_bytes: what a chunked body may add to its data in sizes, extensions and trailers, beyond one byte per
-            byte of data; 16 KiB is node.js's limit for extensions.
+        body_bytes: body, also after decompression. The reports and probe results of a large host take a few megabytes;
+            100 MiB leaves room for file contents. One caller can make the server hold this much.
+        framing_bytes: chunk sizes, extensions and trailers of a chunked body, beyond one byte per byte of data; 16 KiB
+            is node.js's limit for extensions.
     """
 
     head_bytes: int = 16 * 1024
@@ -59,7 +59,7 @@ class HTTPLimits:
 
 
 class MessageError(Exception):
-    """A message that cannot be accepted; `status` is what a server would answer. It does not leave this package."""
+    """An unacceptable message; `status` is a server's answer to it. Internal to this package."""
 
     def __init__(self, text: str, status: int = 400) -> None:
         super().__init__(text)
@@ -67,17 +67,17 @@ class MessageError(Exception):
 
 
 class Message:
-    """What requests and responses share."""
+    """The common part of requests and responses."""
 
     headers: tuple[tuple[str, str], ...]
 
     def get(self, name: str) -> str | None:
-        """The value of a header by its lower-case name; a repeated header's values are joined by commas."""
+        """Return a header by its lower-case name. The values of a repeated header are joined by commas."""
         return header_value(self.headers, name)
 
 
 def header_value(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
-    """The value of a header by its lower-case name; a repeated header's values are joined by commas."""
+    """Return a header by its lower-case name. The values of a repeated header are joined by commas."""
     values = None
     for key, value in headers:
         if key == name:
@@ -86,7 +86,7 @@ def header_value(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
 
 
 def list_items(value: str | None) -> Iterator[str]:
-    """The items of a header that is a comma-separated list, in lower case; nothing for None."""
+    """Return the lower-case items of a comma-separated header; an empty list for None."""
     for item in (value or "").split(","):
         stripped = item.strip().lower()
         if stripped:
@@ -94,7 +94,7 @@ def list_items(value: str | None) -> Iterator[str]:
 
 
 def keeps_alive(version: str, headers: tuple[tuple[str, str], ...]) -> bool:
-    """Whether the sender will use the connection again."""
+    """Return whether the sender will use the connection again."""
     value = header_value(headers, "connection")
     if value is None:
         return version == "1.1"
@@ -102,15 +102,15 @@ def keeps_alive(version: str, headers: tuple[tuple[str, str], ...]) -> bool:
     return "close" not in options and (version == "1.1" or "keep-alive" in options)
 
 
-#: What is longer than this is kept in pieces of at least the other length, in bytes.
+#: Data longer than the first length is kept in pieces of at least the second one, in bytes.
 _LONG, _SHORT = 16 * 1024, 4 * 1024
 
 
 class ReceiveBuffer:
-    """What has arrived and is not used yet. Holds no memory to speak of while it is empty.
+    """A buffer of received and unused data. It needs almost no memory while it is empty.
 
-    Long bodies are kept in the pieces in which they came. Growing one array for each of many bodies at the same time
-    leaves holes of every size in the memory: measured, ten times as much as the bodies have.
+    Long bodies are kept in the pieces in which they arrived. Growing one array for each of many concurrent bodies
+    fragments the memory: measured, it takes ten times the size of the bodies.
     """
 
     __slots__ = ("_data", "_length", "_pieces", "_searched")
@@ -125,7 +125,7 @@ class ReceiveBuffer:
         return self._length
 
     def append(self, data: bytes) -> None:
-        """Add what the peer sent."""
+        """Add received data."""
         self._length += len(data)
         if not self._pieces and len(self._data) < _LONG:
             self._data += data
@@ -141,29 +141,30 @@ class ReceiveBuffer:
         self._length = self._searched = 0
 
     def _merge(self) -> None:
-        """Have everything in one array."""
+        """Join all pieces to one array."""
         if self._pieces:
             self._data += b"".join(self._pieces)
             self._pieces.clear()
 
     def skip_empty_lines(self) -> None:
-        """Drop line ends before a message, which old clients send after a body."""
+        """Drop line ends before a message; old clients send them after a body."""
         if self._data.startswith((b"\r", b"\n")):
             self._merge()
             self._data = self._data.lstrip(b"\r\n")
             self._length = len(self._data)
 
     def starts_like(self, pattern: re.Pattern[bytes]) -> bool:
-        """Whether a pattern matches at the beginning."""
+        """Return whether a pattern matches at the beginning."""
         return pattern.match(self._data) is not None
 
     def take_head(self, limit: int) -> bytes | None:
-        """Everything up to and with the first empty line; None if there is none yet.
+        """Take everything up to the first empty line, inclusive; return None if it has not arrived.
 
-        `MessageError` if that is, or will be, more than `limit` bytes.
+        Raises:
+            MessageError: this is, or will be, more than `limit` bytes.
         """
         self._merge()
-        # A bare line feed ends a line here, so that a head with bare line feeds is refused now, not after a deadline.
+        # A bare line feed also ends a line here, so that the parser refuses such a head at once, not after a deadline.
         found = _EMPTY_LINE.search(self._data, max(0, self._searched - 2))
         if (found.end() if found else len(self._data) + 1) > limit:
             raise MessageError(f"the head has more than {limit} bytes", 431)
@@ -173,7 +174,7 @@ class ReceiveBuffer:
         return self.take(found.end())
 
     def take(self, size: int) -> bytes:
-        """The first `size` bytes, which must have arrived."""
+        """Take the first `size` bytes, which must have arrived."""
         if size == self._length and self._pieces:
             taken = b"".join([self._data, *self._pieces])
             self.clear()
@@ -187,7 +188,7 @@ class ReceiveBuffer:
         return taken
 
     def take_all(self) -> bytes:
-        """Everything that has arrived."""
+        """Take everything that has arrived."""
         return self.take(self._length)
 
 
@@ -195,9 +196,9 @@ _EMPTY_LINE = re.compile(rb"\n\r?\n")
 
 
 class _HeadCollector:
-    """Gathers what the C parser says about a head.
+    """Collects the C parser's events for a head.
 
-    It does not know the parser: the two would keep each other alive until the garbage collector finds them.
+    It has no reference to the parser: a reference cycle would keep both alive until a garbage collection.
     """
 
     __slots__ = ("complete", "headers", "target")
@@ -221,9 +222,9 @@ def _feed_head(parser: HttpRequestParser | HttpResponseParser, collector: _HeadC
     try:
         parser.feed_data(raw)
     except HttpParserUpgrade:
-        pass  # an upgrade is an offer, and CONNECT a method: both are for the caller to decline
+        pass  # The caller declines upgrades and CONNECT.
     except HttpParserInvalidMethodError as err:
-        raise MessageError(f"the method is not known: {raw[:40]!r}", 501) from err
+        raise MessageError(f"unknown method: {raw[:40]!r}", 501) from err
     except HttpParserError as err:
         raise MessageError(f"the head is malformed: {err}") from err
     if not collector.complete:
@@ -231,7 +232,7 @@ def _feed_head(parser: HttpRequestParser | HttpResponseParser, collector: _HeadC
 
 
 def parse_request_head(raw: bytes) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    """Method, target and headers of a head that ends with its empty line."""
+    """Parse a complete request head. Return method, target and headers."""
     collector = _HeadCollector()
     parser = HttpRequestParser(collector)
     _feed_head(parser, collector, raw)
@@ -239,7 +240,7 @@ def parse_request_head(raw: bytes) -> tuple[str, str, tuple[tuple[str, str], ...
 
 
 def parse_response_head(raw: bytes) -> tuple[str, int, tuple[tuple[str, str], ...]]:
-    """Version, status and headers of a head that ends with its empty line."""
+    """Parse a complete response head. Return version, status and headers."""
     collector = _HeadCollector()
     parser = HttpResponseParser(collector)
     _feed_head(parser, collector, raw)
@@ -247,42 +248,42 @@ def parse_response_head(raw: bytes) -> tuple[str, int, tuple[tuple[str, str], ..
 
 
 class _BodyCollector:
-    """Gathers the data of a chunked body.
+    """Collects a chunked body in a bytearray. A list of one-byte chunks would take fifty times their size."""
 
-    In a bytearray: a list of one-byte chunks would take fifty times their size.
-    """
-
-    __slots__ = ("complete", "data")
+    __slots__ = ("complete", "data", "size")
 
     def __init__(self) -> None:
         self.data = bytearray()
+        self.size = 0
         self.complete = False
 
     def on_body(self, data: bytes) -> None:
         self.data += data
+        self.size += len(data)
 
     def on_message_complete(self) -> None:
         self.complete = True
 
 
 class ChunkedBody:
-    """One chunked body in the making."""
+    """A chunked body that is being received."""
 
     __slots__ = ("_collector", "_limits", "_parser", "_received", "_tail")
 
     def __init__(self, limits: HTTPLimits) -> None:
         self._limits = limits
         self._collector = _BodyCollector()
-        # A parser of its own with a head of its own: the peer's head may have told its parser to expect an upgrade.
+        # Use a new parser and a new head: the peer's head may have made its parser expect an upgrade.
         self._parser = HttpRequestParser(self._collector)
         self._parser.feed_data(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
         self._received = 0
         self._tail = b""
 
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """Take more of the body; the whole body and what follows it once it is complete, else None.
+        """Add data. Return the whole body and the data that follows it when the body is complete, else None.
 
-        `MessageError` if it is malformed or larger than the limits.
+        Raises:
+            MessageError: the body is malformed or larger than the limits.
         """
         window = self._tail + data
         view = memoryview(window)
@@ -290,7 +291,7 @@ class ChunkedBody:
         search_from = 0
         while fed < len(window):
             line = window.find(b"\r\n\r\n", search_from)
-            # The end cannot overlap with what was found before: the last line before it is not empty.
+            # The end cannot overlap with an earlier piece: the last line before it is not empty.
             search_from = end = len(window) if line < 0 else line + 4
             self._feed_piece(view[fed:end])
             fed = end
@@ -299,12 +300,18 @@ class ChunkedBody:
         self._tail = window[-3:]
         return None
 
+    def take(self) -> bytes:
+        """Take the data that have arrived, so that `feed` returns only those that arrive later."""
+        taken = bytes(self._collector.data)
+        self._collector.data.clear()
+        return taken
+
     def _feed_piece(self, piece: memoryview) -> None:
         try:
             self._parser.feed_data(piece)
         except (HttpParserError, HttpParserUpgrade) as err:
             raise MessageError(f"the chunked body is malformed: {err}") from err
-        size = len(self._collector.data)
+        size = self._collector.size
         if size > self._limits.body_bytes:
             raise MessageError(f"the body has more than {self._limits.body_bytes} bytes", 413)
         self._received += len(piece)

@@ -1,11 +1,13 @@
-"""Requests, as a server reads them.
+"""The request parser of a server.
 
-Each request is two events. The head comes as soon as it is complete, so that the caller can authenticate before it
-takes the body, and sends ``100 Continue`` only then. The body comes whole and exactly once, also if it is empty. A body
-that is too large is refused by its declared length, when the head would have come.
+Each request yields two events. The first is the head, as soon as it is complete. So the caller can authenticate before
+it accepts the body and sends ``100 Continue``. The second is the complete body, also if it is empty. A body whose
+declared length is too large is refused in place of the head.
 
-A request without a length has no body, as the RFC says; whether that deserves a 411 is for the caller, who knows what
-the method means.
+A caller that reads bodies as streams asks for parts. Then `BodyPart` events come between the two, and the second event
+has only the last part.
+
+A request without a length has no body (RFC 9112, section 6.3). The caller decides on status 411.
 """
 
 from __future__ import annotations
@@ -29,26 +31,26 @@ from geventcore.wire.http1.framing import (
     parse_request_head,
 )
 
-#: What the beginning of a request can look like, to tell TLS and other protocols at their first byte.
+#: The possible beginnings of a request, to recognise TLS and other protocols at their first byte.
 _METHOD = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _BEGINNING = re.compile(_METHOD + rb"{1,32}(?: |\Z)")
-#: Checked here although the C parser reads the same line: it also takes HTTP/0.9, RTSP and doubled spaces.
+#: The request line. The C parser reads it, too, but also accepts HTTP/0.9, RTSP and doubled spaces.
 _REQUEST_LINE = re.compile(_METHOD + rb"+ [^\s]+ HTTP/([0-9]\.[0-9])\r\n")
 _VERSIONS = {b"1.0": "1.0", b"1.1": "1.1"}
 
 
 @dataclass(frozen=True)
 class RequestHead(Message):
-    """Everything before the body.
+    """The head of a request.
 
     Attributes:
-        method: one that the C parser knows, in upper case; others are refused with 501.
-        target: as it was sent.
+        method: method in upper case, one that the C parser knows; others are refused with 501.
+        target: target as sent.
         version: ``1.0`` or ``1.1``.
         headers: names in lower case, values decoded as latin-1 and stripped, in the order of their arrival.
         content_length: declared size of the body in bytes; None if it is chunked or there is none.
         chunked: whether the body is chunked.
-        keep_alive: whether the peer will send another request after the answer.
+        keep_alive: whether the peer may send another request after the response.
         expect_continue: whether the peer waits for ``100 Continue`` before it sends the body.
     """
 
@@ -63,22 +65,32 @@ class RequestHead(Message):
 
 
 @dataclass(frozen=True)
+class BodyPart:
+    """A part of the body, which is not the last one."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
 class RequestBody:
-    """The whole body, chunks joined."""
+    """The whole body, chunks joined; of a body in parts, the last part, which may be empty."""
 
     data: bytes
 
 
 class RequestParser:
-    """Reads the requests of one connection, one after the other.
+    """Parses the requests on one connection, one after the other.
 
-    After a `RequestError` the connection is of no more use: answer with the error's status and close.
+    After a `RequestError`, answer with its status and close the connection.
     """
 
-    __slots__ = ("_buffer", "_chunked", "_error", "_head", "_last", "_limits", "_peer_closed")
+    __slots__ = ("_buffer", "_chunked", "_error", "_head", "_in_parts", "_last", "_limits", "_peer_closed", "_taken")
 
-    def __init__(self, limits: HTTPLimits = HTTPLimits()) -> None:  # noqa: B008 - immutable
+    def __init__(self, limits: HTTPLimits = HTTPLimits(), *, in_parts: bool = False) -> None:  # noqa: B008 - immutable
+        """`in_parts`: return bodies in parts, see above."""
         self._limits = limits
+        self._in_parts = in_parts
+        self._taken = 0
         self._buffer = ReceiveBuffer()
         self._head: RequestHead | None = None
         self._chunked: ChunkedBody | None = None
@@ -88,21 +100,21 @@ class RequestParser:
 
     @property
     def idle(self) -> bool:
-        """Whether the connection is between requests, and nothing of the next one has been received."""
+        """True between requests, if nothing of the next one has arrived."""
         return self._head is None and not self._buffer
 
     def receive_data(self, data: bytes) -> None:
-        """Take what the peer sent; ``b""`` says that it closed its side. Call it after `NEED_DATA`."""
+        """Add received data; ``b""`` if the peer closed its side. Call this after `NEED_DATA`."""
         if data:
             self._buffer.append(data)
         else:
             self._peer_closed = True
 
-    def next_event(self) -> RequestHead | RequestBody | Signal:
-        """The next head or body, `NEED_DATA`, or `CLOSED` if no further request can come.
+    def next_event(self) -> RequestHead | BodyPart | RequestBody | Signal:
+        """Return the next head or body, `NEED_DATA`, or `CLOSED` if no further request can come.
 
-        `RequestError` about a request that cannot be accepted, or that ends before it is complete; the same error
-        again if asked again.
+        Raises:
+            RequestError: a request is unacceptable or incomplete. Further calls raise the same error.
         """
         if self._error is not None:
             raise RequestError(*self._error)
@@ -123,7 +135,7 @@ class RequestParser:
         if not buffer:
             return CLOSED if self._peer_closed else NEED_DATA
         if not buffer.starts_like(_BEGINNING):
-            raise MessageError("what arrived is not HTTP")
+            raise MessageError("the received data is not HTTP")
         raw = buffer.take_head(self._limits.head_bytes)
         if raw is None:
             return self._incomplete("the head of the request")
@@ -132,12 +144,15 @@ class RequestParser:
             self._chunked = ChunkedBody(self._limits)
         self._last = not head.keep_alive
         self._head = head
+        self._taken = 0
         return head
 
-    def _next_body(self, head: RequestHead) -> RequestBody | Signal:
-        body = self._take_chunked(self._chunked) if self._chunked else self._take_sized(head.content_length or 0)
+    def _next_body(self, head: RequestHead) -> BodyPart | RequestBody | Signal:
+        missing = (head.content_length or 0) - self._taken
+        body = self._take_chunked(self._chunked) if self._chunked else self._take_sized(missing)
         if body is None:
-            return self._incomplete("the body of the request")
+            part = self._take_part() if self._in_parts else b""
+            return BodyPart(part) if part else self._incomplete("the body of the request")
         self._head = self._chunked = None
         return RequestBody(body)
 
@@ -151,6 +166,12 @@ class RequestParser:
         body, rest = complete
         self._buffer.append(rest)
         return body
+
+    def _take_part(self) -> bytes:
+        """Take what has arrived of an incomplete body."""
+        part = self._chunked.take() if self._chunked else self._buffer.take_all()
+        self._taken += len(part)
+        return part
 
     def _incomplete(self, what: str) -> Signal:
         if self._peer_closed:
@@ -168,7 +189,7 @@ def _read_head(raw: bytes, limits: HTTPLimits) -> RequestHead:
     method, target, headers = parse_request_head(raw)
     hosts = [name for name, _ in headers].count("host")
     if hosts > 1 or (version == "1.1" and not hosts):
-        raise MessageError(f"there must be one Host header, not {hosts}")
+        raise MessageError(f"expected one Host header, not {hosts}")
     chunked = _is_chunked(version, headers)
     length = header_value(headers, "content-length")
     content_length = None if length is None else int(length)
@@ -203,7 +224,7 @@ def _expects_continue(version: str, headers: tuple[tuple[str, str], ...]) -> boo
         return False
     expected = set(list_items(value))
     if version == "1.0" or not expected:
-        return False  # the RFC has a server ignore what HTTP/1.0 clients expect
+        return False  # RFC 9110, section 10.1.1: ignore the expectation of an HTTP/1.0 client
     if expected != {"100-continue"}:
-        raise MessageError(f"the expectation cannot be met: {', '.join(sorted(expected))[:40]!r}", 417)
+        raise MessageError(f"unsupported expectation: {', '.join(sorted(expected))[:40]!r}", 417)
     return True

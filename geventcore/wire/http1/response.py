@@ -1,4 +1,4 @@
-"""Responses, as a client reads them: for simulated clients, probes of a server's health, and proxies in tests."""
+"""The response parser, for simulated clients, health checks, and proxies in tests."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _BEGINNING = re.compile(rb"HTTP/1\.|(?:H|HT|HTT|HTTP|HTTP/|HTTP/1)\Z")
 
 @dataclass(frozen=True)
 class Response(Message):
-    """A whole answer.
+    """A complete response.
 
     Attributes:
         status: the status code; interim ones (1xx) are skipped.
         headers: names in lower case, values decoded as latin-1 and stripped, in the order of their arrival.
-        body: chunks joined, and unpacked if it was gzipped.
+        body: body without chunking and compression.
         version: ``1.0`` or ``1.1``.
-        keep_alive: whether the server will take another request on this connection.
+        keep_alive: whether the server accepts another request on this connection.
     """
 
     status: int
@@ -54,9 +54,9 @@ class _Head(Message):
 
 
 class ResponseParser:
-    """Reads the responses of one connection, one after the other.
+    """Parses the responses on one connection, one after the other.
 
-    `head_only` says that the requests are HEAD requests, whose answers declare a body and have none.
+    Pass `head_only` for HEAD requests, whose responses declare a body and have none.
     """
 
     __slots__ = ("_buffer", "_chunked", "_head", "_head_only", "_last", "_limits", "_peer_closed")
@@ -71,16 +71,17 @@ class ResponseParser:
         self._last = False
 
     def receive_data(self, data: bytes) -> None:
-        """Take what the server sent; ``b""`` says that it closed its side."""
+        """Add received data; ``b""`` if the server closed its side."""
         if data:
             self._buffer.append(data)
         else:
             self._peer_closed = True
 
     def next_event(self) -> Response | Signal:
-        """The next response, `NEED_DATA`, or `CLOSED` if no further one can come.
+        """Return the next response, `NEED_DATA`, or `CLOSED` if no further one can come.
 
-        `ResponseError` about a response that is malformed, too large, or ends before it is complete; close then.
+        Raises:
+            ResponseError: a response is malformed, too large or incomplete. Close the connection then.
         """
         try:
             head = self._head or self._read_head()
@@ -91,7 +92,7 @@ class ResponseParser:
             raise ResponseError(str(err)) from err
 
     def _read_head(self) -> _Head | Signal:
-        """The head of the next response that is not interim."""
+        """Read the head of the next response that is not interim."""
         buffer = self._buffer
         while True:
             if self._last:
@@ -100,7 +101,7 @@ class ResponseParser:
             if not buffer:
                 return CLOSED if self._peer_closed else NEED_DATA
             if not buffer.starts_like(_BEGINNING):
-                raise MessageError("what arrived is not HTTP")
+                raise MessageError("the received data is not HTTP")
             raw = buffer.take_head(self._limits.head_bytes)
             if raw is None:
                 return self._incomplete("the head of the response")
@@ -170,7 +171,7 @@ def _unpack(body: bytes, head: _Head, limit: int) -> bytes:
         return body
     if codings not in (["gzip"], ["x-gzip"]):
         raise MessageError(f"the content coding is not supported: {', '.join(codings)[:40]!r}")
-    # wbits 31: a gzip header and trailer are required
+    # wbits 31 requires a gzip header and trailer
     unpacker = zlib.decompressobj(wbits=31)
     try:
         unpacked = unpacker.decompress(body, limit + 1)
@@ -179,5 +180,5 @@ def _unpack(body: bytes, head: _Head, limit: int) -> bytes:
     if len(unpacked) > limit:
         raise MessageError(f"the body has more than {limit} bytes after decompression")
     if not unpacker.eof or unpacker.unused_data:
-        raise MessageError("the gzipped body is broken: it does not end where its data ends")
+        raise MessageError("the gzipped body is broken: there is data after its end, or the end is missing")
     return unpacked

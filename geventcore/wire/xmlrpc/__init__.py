@@ -1,6 +1,6 @@
-"""XML-RPC as bytes in, values out, and back.
+"""XML-RPC: a parser and a writer.
 
-| XML-RPC | Python, read | Python, written |
+| XML-RPC | parsed as | written from |
 |---|---|---|
 | ``i4``, ``int``, ``i8`` | `int` | `int`: ``int`` up to 32 bits, else ``i8`` |
 | ``boolean`` | `bool` | `bool` |
@@ -13,11 +13,23 @@
 | ``nil``, ``ex:nil`` | None | None |
 """
 
-from geventcore.wire.xmlrpc.reading import Call, XMLRPCLimits, called_method, parse_call, parse_response
+from geventcore.wire.xmlrpc.reading import (
+    Call,
+    CallReader,
+    Readers,
+    TextReader,
+    XMLRPCLimits,
+    called_method,
+    parse_call,
+    parse_response,
+)
 from geventcore.wire.xmlrpc.writing import dump_call, dump_fault, dump_response, dump_string_response
 
 __all__ = [
     "Call",
+    "CallReader",
+    "Readers",
+    "TextReader",
     "XMLRPCLimits",
     "called_method",
     "dump_call",

@@ -1,6 +1,6 @@
-"""Calls, responses and faults, written.
+"""The writer of calls, responses and faults.
 
-A document is a list of byte strings joined once. Whatever could not be read again by any XML parser is refused: control
+A document is a list of byte strings, joined once. The writer refuses values that no parser could read: control
 characters, lone surrogates, infinities, integers of more than 64 bits.
 """
 
@@ -16,13 +16,13 @@ from xmlrpc.client import Binary, DateTime
 
 from geventcore.errors import FAULT_OTHER
 
-#: Arrays and structs in each other. Python's own recursion limit is far above.
+#: The deepest nesting of arrays and structs, far below Python's recursion limit.
 _DEPTH = 50
 
 _RESPONSE_START = b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n"
 _RESPONSE_END = b"</param>\n</params>\n</methodResponse>\n"
 
-#: Shorter texts are escaped: readable in a trace, and not worth a section.
+#: Shorter texts are escaped, and longer ones become CDATA sections, in bytes.
 _CDATA_BYTES = 4096
 _CDATA_END = re.compile(rb"\]\]>")
 
@@ -33,19 +33,20 @@ _Write = Callable[[bytes], None]
 
 
 def dump_response(value: Any) -> bytes:
-    """A response with a result.
+    """Write a response with a result.
 
-    `TypeError` if XML-RPC has no type for the value or a part of it, `ValueError` if it has a type but cannot hold the
-    value.
+    Raises:
+        TypeError: XML-RPC has no type for the value or a part of it.
+        ValueError: the type cannot hold the value.
     """
     return _document(_RESPONSE_START, value, _RESPONSE_END)
 
 
 def dump_string_response(xml: bytes) -> bytes:
-    """A response whose result is a string, given as UTF-8; for serialised XML documents.
+    """Write a response whose result is a string in UTF-8; for serialised XML documents.
 
-    The caller vouches that there are no characters that XML cannot hold, which an XML library has seen to;
-    `dump_response` checks, which is most of its time.
+    The caller guarantees that XML allows all characters, as in the output of an XML library. `dump_response` checks
+    this, which takes most of its time.
     """
     chunks = [_RESPONSE_START, b"<value><string>"]
     _write_escaped(chunks.append, xml)
@@ -54,7 +55,7 @@ def dump_string_response(xml: bytes) -> bytes:
 
 
 def dump_fault(code: int, text: str) -> bytes:
-    """A response that is a fault. Never raises: what cannot be sent is replaced."""
+    """Write a fault. Never raises: invalid characters are replaced."""
     if not -(1 << 63) <= code < 1 << 63:
         code = FAULT_OTHER
     fault = {"faultCode": code, "faultString": _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)}
@@ -62,7 +63,7 @@ def dump_fault(code: int, text: str) -> bytes:
 
 
 def dump_call(method: str, params: Iterable[Any]) -> bytes:
-    """A call; raises what `dump_response` raises."""
+    """Write a call. Raises the errors of `dump_response`."""
     chunks = [b"<?xml version='1.0'?>\n<methodCall>\n<methodName>"]
     _write_text(chunks.append, method)
     chunks.append(b"</methodName>\n<params>\n")
@@ -134,7 +135,7 @@ def _write_base64(write: _Write, data: bytes) -> None:
 
 
 def _write_bytes(write: _Write, data: bytes) -> None:
-    """Write bytes as a string if they are text, else as base64."""
+    """Write bytes as a string if they are UTF-8 text, else as base64."""
     try:
         is_text = _fits_xml(data.decode("utf-8"), data)
     except UnicodeDecodeError:
@@ -148,7 +149,7 @@ def _write_bytes(write: _Write, data: bytes) -> None:
 
 
 def _ordered(values: Iterable[Any]) -> Iterable[Any]:
-    """A sequence as it is, a set sorted, if its members can be compared."""
+    """Return a sequence unchanged, and a set sorted if its members can be compared."""
     if not isinstance(values, (set, frozenset)):
         return values
     try:
@@ -185,7 +186,11 @@ def _check_depth(depth: int) -> None:
 
 
 def _write_text(write: _Write, text: str) -> None:
-    """Write text as it stands in an element; `ValueError` if XML cannot hold it."""
+    """Escape text for an element.
+
+    Raises:
+        ValueError: XML does not allow a character.
+    """
     try:
         data = text.encode("utf-8")
     except UnicodeEncodeError as err:
@@ -196,22 +201,22 @@ def _write_text(write: _Write, text: str) -> None:
 
 
 def _fits_xml(text: str, data: bytes) -> bool:
-    """Whether XML can hold a text, given as itself and as UTF-8."""
-    # Deleting control characters and comparing lengths is several times faster than a search for them.
+    """Return whether XML allows all characters of a text, given as text and as UTF-8."""
+    # Deleting control characters and comparing lengths is several times faster than searching for them.
     return len(data.translate(None, _CONTROLS)) == len(data) and "\ufffe" not in text and "\uffff" not in text
 
 
 def _write_escaped(write: _Write, data: bytes) -> None:
-    """Write UTF-8 text as it stands in an element.
+    """Write UTF-8 text for an element.
 
-    A long text goes into a CDATA section as it is: replacing the markup in 350 KB of XML takes 0.7 ms and makes it
-    larger. A carriage return can only be kept by a character reference, and those sections have none.
+    A long text becomes a CDATA section: escaping 350 KB of XML takes 0.7 ms and makes it larger. A text with carriage
+    returns is escaped: it needs character references, which CDATA sections cannot have.
     """
     if len(data) < _CDATA_BYTES or b"\r" in data:
         escaped = data.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
         write(escaped.replace(b"\r", b"&#13;"))
         return
     write(b"<![CDATA[")
-    # The search for one byte is many times faster than the one for three, and is sometimes enough.
+    # Searching for one byte is many times faster than for three, and is sometimes enough.
     write(_CDATA_END.sub(b"]]]]><![CDATA[>", data) if b"]" in data else data)
     write(b"]]>")

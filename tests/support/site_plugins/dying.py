@@ -24,7 +24,7 @@ class Dying(Plugin, Threaded):
     def start_threads(self) -> None:
         """Wait for the moment; no plugin is told of it."""
         assert isinstance(self.context, CorePluginContext)
-        self.context._core.metadata.cache.add_expire_hook(self._die)
+        self.context._server.metadata.cache.add_expire_hook(self._die)
 
     def _die(self, tags: tuple[str, ...], exact: bool, count: int) -> None:
         order = self.context.repository.parent / ORDER

@@ -1,4 +1,4 @@
-"""What has been taken over from databases of Bcfg2."""
+"""The progress of imports from Bcfg2 databases."""
 
 import sqlalchemy as sa
 from alembic import op

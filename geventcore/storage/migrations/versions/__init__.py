@@ -1,1 +1,1 @@
-"""One module for each version of the schema. A module that has been released does not change any more."""
+"""One module for each version of the schema. Do not change a released module."""

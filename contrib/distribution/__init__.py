@@ -1,0 +1,1 @@
+"""Packages of geventcore for distributions, and a container image."""

@@ -1,0 +1,1 @@
+$ PYTHONPATH=. pytest test_inventory.py

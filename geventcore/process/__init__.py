@@ -1,0 +1,1 @@
+"""The server as a process of the system: daemon, signals, service manager, listening sockets."""

@@ -1,0 +1,1 @@
+"""The checks, by the part of the repository that they look at."""

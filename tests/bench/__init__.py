@@ -1,1 +1,0 @@
-"""Tests of the benchmarks: what they count and measure is what happened."""
