@@ -32,9 +32,8 @@ $(VENV)/installed: setup.py requirements.txt
 demo: venv
 	$(BIN)/geventcore demo
 
-# Most tests wait for servers that start and stop, so several files of them are run at once (tests/support/scheduling.py).
 test: venv
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m tests
 
 style: venv
 	$(BIN)/ruff check

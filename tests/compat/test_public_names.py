@@ -15,6 +15,7 @@ import pytest
 from geventcore.compat import encryption, modules
 from geventcore.core.base import Core
 from geventcore.options import load_settings
+from tests.support.encrypted_site import foreign
 from tests.support.plugin_context import METADATA, write_files
 
 NAMES = [
@@ -92,6 +93,6 @@ def test_encryption_as_site_code_uses_it(tmp_path: Path) -> None:
         assert encryption.ssl_decrypt(text, "second") == "secret é"
         assert encryption.bruteforce_decrypt(text) == "secret é"
         with pytest.raises(encryption.EVPError):
-            encryption.bruteforce_decrypt(encryption.ssl_encrypt("x", "third"))
+            encryption.bruteforce_decrypt(foreign("x", ("first", "second")))
     finally:
         core.shutdown()

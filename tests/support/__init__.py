@@ -11,6 +11,6 @@ stand-ins                         `xmlrpc_stub`: a server that answers as a test
 repositories                      `sample_repository`: a real client can install every entry of it
 conformance cases                 `case_driver`, `case_compare`
 databases of Bcfg2                `legacy_contents`
-what can be seen of a process     `metric_values`, `reduced_rights`
+what can be seen of a process     `metric_values`, `reduced_rights`, `own_process` (objects left by a call)
 ================================  ====================================================================================
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,14 +20,15 @@ def secret(text: str | bytes, name: str = "alpha", algorithm: str = crypt.DEFAUL
     return crypt.encrypt(data, PASSPHRASES[name], algorithm).decode()
 
 
-def foreign(text: str) -> str:
-    """A text, encrypted with a passphrase of somebody else.
+def foreign(text: str, passphrases: Iterable[str] = PASSPHRASES.values()) -> str:
+    """A text, encrypted with a passphrase of somebody else, which none of `passphrases` decrypts.
 
     One time in 256 the end of what another passphrase makes of it looks like padding: such a one is not taken.
     """
+    words = list(passphrases)
     while True:
         encrypted = crypt.encrypt(text.encode(), "a passphrase of somebody else's")
-        if not any(_fits(encrypted, word) for word in PASSPHRASES.values()):
+        if not any(_fits(encrypted, word) for word in words):
             return encrypted.decode()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from geventcore import crypt
 from geventcore.cli.main import main
+from tests.support.encrypted_site import foreign
 
 WORDS = {"site": "open sesame", "other": "swordfish 42"}
 
@@ -133,7 +134,7 @@ def test_rekey_writes_nothing_if_a_secret_cannot_be_decrypted(
 ) -> None:
     one = _encrypted(tmp_path / "repo" / "one.crypt", "1", "site")
     before = one.read_bytes()
-    (tmp_path / "repo" / "z.crypt").write_bytes(crypt.encrypt(b"x", "lost"))
+    (tmp_path / "repo" / "z.crypt").write_text(foreign("x", WORDS.values()))
     assert main(["crypt", "rekey", "-C", str(conf), "site", "other"]) == 1
     assert "z.crypt" in capsys.readouterr().err
     assert one.read_bytes() == before

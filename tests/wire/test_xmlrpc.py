@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import gc
 import xmlrpc.client
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +23,7 @@ from geventcore.wire.xmlrpc import (
     parse_call,
     parse_response,
 )
+from tests.support.own_process import count_cyclic_objects
 
 #: Everything that XML can hold; the long ones are written in another way than the short ones.
 CHARACTERS = st.characters(
@@ -439,20 +438,10 @@ class TestLimits:
         assert parse_response(dump_response(names)) == names
 
 
-@pytest.fixture
-def no_garbage_collection() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
+def read_a_call() -> None:
+    parse_call(call("<param><value>text</value></param>"))
 
 
-def test_no_reference_cycles(no_garbage_collection: None) -> None:
+def test_no_reference_cycles() -> None:
     """What a request allocated is gone when it is answered, without the garbage collector."""
-    left: list[int] = []
-    # Threads of other tests may leave something at the same time, but not every time.
-    while len(left) < 10 and 0 not in left:
-        gc.collect()
-        parse_call(call("<param><value>text</value></param>"))
-        left.append(gc.collect())
-    assert 0 in left
+    assert count_cyclic_objects(read_a_call) == 0
