@@ -52,7 +52,7 @@ def has_metric(site: LiveSite, *samples: str) -> bool:
 
 
 def test_broken_files_are_named_until_they_are_mended(site: LiveSite, server: LiveServer) -> None:
-    assert any("A file cannot be used: Bundler/broken.xml: " in line.message for line in server.grave())
+    server.wait_for_log("A file cannot be used: Bundler/broken.xml: ")
     found = note(site, "files")
     assert "1 file cannot be used: Bundler/broken.xml: " in found
     assert "line 3" in found

@@ -245,11 +245,13 @@ def test_a_version_plugin_and_its_conflict(start: StartServer, caplog: pytest.Lo
 
 
 def change(server: SmallServer, path: str, text: str | None) -> None:
-    """Write a file, or remove it, and return when the server has noticed."""
+    """Replace a file, or remove it, and return when the server has noticed. Either is exactly one event."""
     if text is None:
         (server.repository / path).unlink()
     else:
-        write_files(server.repository, {path: text})
+        beside = server.repository.parent / "written"
+        beside.write_text(text)
+        beside.rename(server.repository / path)
     assert server.core.repository.file_monitor.wait(20), f"nothing notices that {path} has changed"
     server.core.handle_file_events()
 

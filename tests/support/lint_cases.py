@@ -73,9 +73,15 @@ class LintRun:
 
 
 def copy_case(name: str, work: Path) -> tuple[Path, list[str], str]:
-    """Copy a case; return the configuration file, the arguments and the standard input."""
+    """Copy a case; return the configuration file, the arguments and the standard input.
+
+    ``links.json`` has the symbolic links of a case, path -> target: archives and editors do not always keep them.
+    """
     copy = work / "case"
-    shutil.copytree(CASES / name, copy, symlinks=True)
+    shutil.copytree(CASES / name, copy)
+    if (copy / "links.json").exists():
+        for path, target in json.loads((copy / "links.json").read_text()).items():
+            (copy / path).symlink_to(target)
 
     def filled(text: str) -> str:
         return text.replace("@REPO@", str(copy / "repo")).replace("@CASE@", str(copy))
