@@ -37,6 +37,8 @@ _Queued = tuple[FileEvent, EventHandler | None]
 
 #: The length of one slice of reading ahead, in seconds. Other work waits for at most this long, or for one file.
 SLICE_SECONDS = 0.005
+#: The pause between two slices, in seconds. A request needs several turns of the event loop, so one turn is not enough.
+PAUSE_SECONDS = 0.001
 
 #: After these, a "changed" event adds nothing.
 _COVERS_CHANGED = (FileAction.EXISTS, FileAction.CREATED)
@@ -178,7 +180,7 @@ class QueuedMonitor(FileMonitor):
                 prepared.add(path)
                 FILE_CONTENTS.prepare(path, *found)
             if time.monotonic() >= slice_ends:
-                time.sleep(0)
+                time.sleep(PAUSE_SECONDS)
                 slice_ends = time.monotonic() + SLICE_SECONDS
         return kept
 
@@ -214,7 +216,7 @@ class QueuedMonitor(FileMonitor):
                 applied += 1
                 if self._has_waited and time.monotonic() >= slice_ends:
                     # A new directory tree has thousands of events; requests that need no configuration go on meanwhile.
-                    time.sleep(0)
+                    time.sleep(PAUSE_SECONDS)
                     slice_ends = time.monotonic() + SLICE_SECONDS
 
     def broken_files(self) -> list[BrokenFile]:

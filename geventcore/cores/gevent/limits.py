@@ -40,6 +40,9 @@ BEGINNINGS = frozenset({"DeclareVersion", "GetProbes"})
 CHECK_CLIENT_SECONDS = 1.0
 #: Bytes of a body that are read before other greenlets run: parsing them takes some milliseconds.
 BYTES_BETWEEN_BREAKS = 64 * 1024
+#: How long a request that computes sleeps between two slices, in seconds. A sleep of 0 ends before the event loop has
+#: looked at sockets, several times in a row; any longer one ends after that.
+TURN_SECONDS = 1e-9
 #: The interval at which the speed of reading clients is measured while the response budget is used up, in seconds.
 MEASURE_READERS_SECONDS = 2.0
 
@@ -202,7 +205,7 @@ class RequestSlots:
         """Let other greenlets run; this request still counts as one that computes."""
         self._breathing += 1
         try:
-            gevent.sleep(0)
+            gevent.sleep(TURN_SECONDS)
         finally:
             self._breathing -= 1
 
@@ -287,7 +290,7 @@ class RequestLimits:
             # A body that arrives faster than it is parsed would hold up everything else.
             self._seen = received
             if received:
-                gevent.sleep(0)
+                gevent.sleep(TURN_SECONDS)
         self._room.before_body(received, expected, held)
 
     def stalled(self, held: int) -> None:

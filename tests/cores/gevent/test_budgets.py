@@ -9,9 +9,10 @@ import pytest
 
 gevent = pytest.importorskip("gevent")
 gevent_event = pytest.importorskip("gevent.event")
+gevent_socket = pytest.importorskip("gevent.socket")
 
 from geventcore.core.uploads import UploadBudget  # noqa: E402 - as below
-from geventcore.cores.gevent.limits import RequestSlots, ResponseBudget  # noqa: E402 - needs gevent
+from geventcore.cores.gevent.limits import TURN_SECONDS, RequestSlots, ResponseBudget  # noqa: E402 - needs gevent
 
 PATIENCE = 10.0
 
@@ -51,7 +52,7 @@ class Requests:
 def settle() -> None:
     """Let everything happen that can happen now."""
     for _ in range(20):
-        gevent.sleep(0)
+        gevent.sleep(TURN_SECONDS)
 
 
 def test_at_most_so_many_are_at_work_and_the_others_follow() -> None:
@@ -107,6 +108,31 @@ def test_who_waits_lets_others_begin_and_who_computes_does_not() -> None:
     goes_on[0] = False
     settle()
     assert requests.begun[12:] == ["computes 2", "computes 3"]
+
+
+def test_sockets_are_looked_at_between_slices() -> None:
+    slots = RequestSlots(4, 4, ResponseBudget(1000))
+    here, there = gevent_socket.socketpair()
+    reads: list[bytes] = []
+    reader = gevent.spawn(lambda: reads.append(here.recv(1)))
+    slices_before_read: list[int] = []
+
+    def compute() -> None:
+        for number in range(200):
+            slots.breathe()
+            if number == 0:
+                there.sendall(b"x")
+            if reads:
+                slices_before_read.append(number)
+                return
+
+    settle()
+    gevent.joinall([gevent.spawn(compute) for _ in range(3)], timeout=PATIENCE, raise_error=True)
+    reader.kill()
+    here.close()
+    there.close()
+    assert slices_before_read
+    assert max(slices_before_read) <= 4
 
 
 def test_a_flood_of_one_address_is_served_in_turns_with_others() -> None:
