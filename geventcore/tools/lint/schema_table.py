@@ -258,6 +258,15 @@ SCHEMAS: dict[str, Schema] = {
         },
         "Rules",
     ),
+    "svcmgr.xsd": Schema(
+        ("Services",),
+        {
+            "Services": Element(f"priority!:integer {_ROOT}", "Service Group Client Services"),
+            **_with_containers("Service Services"),
+            "Service": _RULES["Service"],
+        },
+        "Svcmgr",
+    ),
     "defaults.xsd": Schema(
         ("Defaults",),
         {

@@ -26,7 +26,7 @@ class _Met:
 
 
 class Conditions(Check):
-    """The conditions in bundles, Rules, Defaults, Decisions and info.xml."""
+    """The conditions in bundles, Rules, Svcmgr, Defaults, Decisions and info.xml."""
 
     name = "Conditions"
     is_own = True
@@ -68,7 +68,7 @@ class Conditions(Check):
     def _files(self) -> Iterator[Path]:
         if "Bundler" in self.site.plugins:
             yield from self.site.bundle_files
-        for plugin in ("Rules", "Defaults", "Decisions", "Deps", "Pkgmgr"):
+        for plugin in ("Rules", "Svcmgr", "Defaults", "Decisions", "Deps", "Pkgmgr"):
             if plugin in self.site.plugins:
                 yield from self.site.plugin_files(plugin)
         if "Cfg" in self.site.plugins:

@@ -27,6 +27,7 @@ FILE_KINDS: dict[str, tuple[tuple[str, str, bool], ...]] = {
     "bundle.xsd": (("Bundler", "*.xml", True), ("Bundler", "*.genshi", True)),
     "base.xsd": (("Base", "*.xml", True),),
     "rules.xsd": (("Rules", "*.xml", False),),
+    "svcmgr.xsd": (("Svcmgr", "*.xml", False),),
     "defaults.xsd": (("Defaults", "*.xml", False),),
     "pkglist.xsd": (("Pkgmgr", "*.xml", False),),
     "packages.xsd": (("Packages", "sources.xml", False),),
@@ -48,7 +49,7 @@ FILE_KINDS: dict[str, tuple[tuple[str, str, bool], ...]] = {
     "report-configuration.xsd": (("etc", "report-configuration.xml", False),),
 }
 #: Kinds that Bcfg2 does not validate. A directory of one's own schemas need not have them.
-OWN_KINDS = frozenset({"base.xsd", "acl-ip.xsd", "acl-metadata.xsd"})
+OWN_KINDS = frozenset({"base.xsd", "svcmgr.xsd", "acl-ip.xsd", "acl-metadata.xsd"})
 #: The faults of one file that a finding lists.
 MOST_FAULTS = 20
 _ELEMENT = re.compile(r"Element '([^']*)'(?:, attribute '([^']*)')?: ")
