@@ -15,6 +15,7 @@ from geventcore.cli.command import start_logging, termination_as_interrupt, with
 from geventcore.cli.diff_html import html_page
 from geventcore.cli.diff_text import markdown, text
 from geventcore.cli.local_core import FEWEST_HOSTS_FOR_PROGRESS, HOST, print_json, processes_flag
+from geventcore.cli.repository_names import ENTRY_NAME, GROUP_NAME
 from geventcore.errors import GeventcoreError
 from geventcore.options import LoadedSettings
 from geventcore.options.server import PASSWORD, SERVER_URL
@@ -30,10 +31,20 @@ EXIT_EQUAL, EXIT_DIFFERENT, EXIT_ERROR = 0, 1, 2
 @click.argument("new", metavar="[NEW]", default=LIVE)
 @click.option("--host", "hosts", multiple=True, type=HOST, metavar="HOST", help="Only this host; may have wildcards.")
 @click.option(
-    "--group", "groups", multiple=True, metavar="GROUP", help="Only hosts that are in this group on one side."
+    "--group",
+    "groups",
+    multiple=True,
+    type=GROUP_NAME,
+    metavar="GROUP",
+    help="Only hosts that are in this group on one side.",
 )
 @click.option(
-    "--entry", "entries", multiple=True, metavar="Tag:NAME", help="Only changes of these entries; may have wildcards."
+    "--entry",
+    "entries",
+    multiple=True,
+    type=ENTRY_NAME,
+    metavar="Tag:NAME",
+    help="Only changes of these entries; may have wildcards.",
 )
 @click.option(
     "--git", "git", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",

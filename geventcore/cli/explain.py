@@ -9,16 +9,29 @@ import click
 from geventcore.cli.command import with_settings
 from geventcore.cli.explain_text import print_explanation
 from geventcore.cli.local_core import HOST, create_flag, format_flag, local_core, print_json, register
+from geventcore.cli.repository_names import BUNDLE_NAME, GROUP_NAME, SUBJECT
 from geventcore.options import LoadedSettings
 from geventcore.tools.explain import Question, explain, model
 
 
 @click.command()
 @click.argument("host", type=HOST)
-@click.argument("what", nargs=-1, metavar="[Tag:NAME | group NAME | bundle NAME]...")
-@click.option("--group", "groups", multiple=True, metavar="GROUP", help="Explain a group, as group NAME; repeatable.")
+@click.argument("what", nargs=-1, type=SUBJECT, metavar="[Tag:NAME | group NAME | bundle NAME]...")
 @click.option(
-    "--bundle", "bundles", multiple=True, metavar="BUNDLE", help="Explain a bundle, as bundle NAME; repeatable."
+    "--group",
+    "groups",
+    multiple=True,
+    type=GROUP_NAME,
+    metavar="GROUP",
+    help="Explain a group, as group NAME; repeatable.",
+)
+@click.option(
+    "--bundle",
+    "bundles",
+    multiple=True,
+    type=BUNDLE_NAME,
+    metavar="BUNDLE",
+    help="Explain a bundle, as bundle NAME; repeatable.",
 )
 @create_flag
 @format_flag

@@ -19,6 +19,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import geventcore
+import geventcore.cli.bash_completion
 from geventcore.cli.click_options import Invocation
 from geventcore.cli.command import common_flags
 from geventcore.errors import GeventcoreError

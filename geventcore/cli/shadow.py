@@ -12,6 +12,7 @@ import click
 
 from geventcore.cli.command import start_logging, termination_as_interrupt, with_settings
 from geventcore.cli.local_core import HOST, for_hosts_with_progress, processes_flag, quiet_builds
+from geventcore.cli.repository_names import GROUP_NAME
 from geventcore.core.base import Core
 from geventcore.errors import ConfigError, GeventcoreError
 from geventcore.options import LoadedSettings
@@ -32,7 +33,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("url", metavar="URL")
 @click.argument("hosts", nargs=-1, type=HOST)
-@click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only clients in this group; repeatable.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    type=GROUP_NAME,
+    metavar="GROUP",
+    help="Only clients in this group; repeatable.",
+)
 @click.option("--ca", "ca", type=_FILE, help=f"The CA of the old server's certificate. [default: {CA.label}]")
 @click.option("--no-verify", is_flag=True, help="Do not check the old server's certificate.")
 @click.option("--old-tls", is_flag=True, help="Also accept TLS 1.0 and 1.1, for a server on an old system.")

@@ -19,6 +19,7 @@ from geventcore.cli.local_core import (
     quiet_builds,
     register,
 )
+from geventcore.cli.repository_names import GROUP_NAME
 from geventcore.core.base import Core
 from geventcore.errors import GeventcoreError
 from geventcore.options import LoadedSettings
@@ -32,7 +33,14 @@ _RULE = 70
 
 @click.command()
 @click.argument("hosts", nargs=-1, type=HOST)
-@click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only clients in this group; repeatable.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    type=GROUP_NAME,
+    metavar="GROUP",
+    help="Only clients in this group; repeatable.",
+)
 @click.option("--sample", type=click.IntRange(1), metavar="NUMBER", help="Only so many of the hosts, drawn at random.")
 @click.option("--seed", type=int, metavar="NUMBER", help="Draw the same sample again.")
 @click.option(

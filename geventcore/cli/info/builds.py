@@ -24,6 +24,7 @@ from geventcore.cli.local_core import (
     quiet_builds,
     register,
 )
+from geventcore.cli.repository_names import BUNDLE_NAME
 from geventcore.core.base import Core
 from geventcore.errors import GeventcoreError
 from geventcore.options import LoadedSettings
@@ -242,7 +243,7 @@ def _sort_attributes(entry: etree._Element) -> None:
 
 
 @command.command("buildbundle")
-@click.argument("bundle")
+@click.argument("bundle", type=BUNDLE_NAME)
 @click.argument("host", type=HOST)
 @create_flag
 @format_flag
