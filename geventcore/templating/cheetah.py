@@ -108,4 +108,6 @@ def load_text(path: Path, source: bytes, encoding: str) -> _Text:
         raise TemplateError(f"{path}: invalid expression: {err.msg}: {(err.text or '').strip()}") from err
     except UnicodeDecodeError as err:
         raise TemplateError(f"{path}: {err}") from err
+    except Exception as err:  # compiling executes imports, attributes and defaults, which may raise anything
+        raise TemplateError(f"{path}: {_message(err)}") from err
     return _Text(path, template)

@@ -1,7 +1,7 @@
 """The names that a template reads, as far as they can be told without rendering it.
 
 Names are free if nothing in the template binds them, wherever that may stand. So a name that is found here is surely
-not the template's own. Templates of Cheetah are not looked into.
+not the template's own. `cheetah_reading` has the same for Cheetah.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Reads:
     is_open: bool = False
 
 
-class _Collector(ast.NodeVisitor):
+class Collector(ast.NodeVisitor):
     """Collects what the pieces of Python in a template read and bind."""
 
     def __init__(self) -> None:
@@ -96,13 +96,13 @@ class _Collector(ast.NodeVisitor):
 
 def genshi_reads(template: Any) -> Reads:
     """Return the names that a loaded template of `geventcore.templating.genshi` reads."""
-    collector = _Collector()
+    collector = Collector()
     collector.bound |= _GENSHI_NAMES
     _collect(template._template.stream, collector)
     return collector.result()
 
 
-def _collect(stream: Iterable[Any], collector: _Collector) -> None:
+def _collect(stream: Iterable[Any], collector: Collector) -> None:
     for kind, data, _ in stream:
         if kind in ("EXPR", "EXEC"):
             collector.visit(data.ast)
@@ -120,7 +120,7 @@ def _collect(stream: Iterable[Any], collector: _Collector) -> None:
                     _collect(value, collector)
 
 
-def _collect_directive(directive: Any, collector: _Collector) -> None:
+def _collect_directive(directive: Any, collector: Collector) -> None:
     if getattr(directive, "expr", None) is not None:
         collector.visit(directive.expr.ast)
     if hasattr(directive, "assign"):

@@ -23,6 +23,11 @@ def template(text: str) -> dict[str, str]:
     return {**INFO, "Cfg/etc/m/m.genshi": text, "Bundler/ward.xml": BUNDLE.format("")}
 
 
+def cheetah(text: str) -> dict[str, str]:
+    """A template of Cheetah that a bundle asks for."""
+    return {**INFO, "Cfg/etc/m/m.cheetah": text, "Bundler/ward.xml": BUNDLE.format("")}
+
+
 def bundle(text: str) -> dict[str, str]:
     """A bundle with conditions, from line 4 on."""
     return {
@@ -74,6 +79,36 @@ CASES: dict[str, LintCase] = {
             "Cfg/etc/m/m.jinja2": "{% set a = 1 %}{{ a }}{{ metadata.groups }}{{ b|default(1) }}\n{{ metadata.grups }}",
         },
         ["template-unknown-attribute error Cfg/etc/m/m.jinja2:2:4"],
+    ),
+    "cheetah-with-known-names": LintCase(
+        cheetah(
+            "#import os\n#from re import sub as replace\n#set $a = 1\n#set global $shared = 2\n#attr $size = 5\n"
+            "#for $k, $v in sorted($metadata.categories.items())\n$k ${v} $name $repo $path $source_path\n#end for\n"
+            "#def f($x, $y=3)\n$x.real $y $self.size\n#end def\n$f($a) $shared $replace('a', 'b', $metadata.hostname)\n"
+            "#if $varExists('other') and $varExists('metadata.later')\n$other $metadata.later\n#end if\n"
+            "$getVar('third', 'none') $hasVar('fourth')\n#try\n$fifth $metadata.sixth\n#except NotFound as e\n$e\n"
+            "#end try\n<% import json; b = [z for z in range(3)] %><%= b %>$json.dumps($b) $self.metadata.groups\n"
+            "$os.path.join('a', 'b') #block body#in#end block#\n#echo $len($metadata.groups)#"
+        ),
+        ["entry-not-reusable note Cfg/etc/m/m.cheetah"],
+    ),
+    "cheetah-that-catches-errors": LintCase(
+        cheetah("#errorCatcher Echo\n$nme $metadata.grups\n"), ["entry-not-reusable note Cfg/etc/m/m.cheetah"]
+    ),
+    "cheetah-unknown-name": LintCase(
+        cheetah("one\n$metadata.hostname ${nme}\n"), ["template-unknown-name error Cfg/etc/m/m.cheetah:2:22"]
+    ),
+    "cheetah-unknown-attribute": LintCase(
+        cheetah("#if $self.metadata.hostnam == 'x'\ny\n#end if\n$sorted($metadata.grups)[0]\n"),
+        [
+            "template-unknown-attribute error Cfg/etc/m/m.cheetah:1:6",
+            "template-unknown-attribute error Cfg/etc/m/m.cheetah:4:10",
+        ],
+    ),
+    "cheetah-properties-that-do-not-exist": LintCase(
+        cheetah("$metadata.Properties['no.xml'].xdata"),
+        ["template-unknown-helper error Cfg/etc/m/m.cheetah:1:23"],
+        "Properties",
     ),
     "names-in-a-bundle": LintCase(
         {

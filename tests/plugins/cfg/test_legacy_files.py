@@ -220,9 +220,19 @@ def test_cheetah_templates(tmp_path: Path) -> None:
 
 def test_a_cheetah_template_names_the_line_that_fails(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("Cheetah")
-    with cfg_site(tmp_path, {"c/c.cheetah": "a\n$nothing.here\n", "d/d.cheetah": "a\n#if 1\n"}) as server:
+    files = {
+        "c/c.cheetah": "a\n$nothing.here\n",
+        "d/d.cheetah": "a\n#if 1\n",
+        "e/e.cheetah": "#import no_such_module\n",
+        "f/f.cheetah": "#def f($x=$nothing)\n#end def\n",
+    }
+    with cfg_site(tmp_path, files) as server:
         with pytest.raises(PluginExecutionError, match=r"c\.cheetah: line 2: cannot find 'nothing'"):
             bind(server, "/c")
         with pytest.raises(PluginExecutionError, match=r"d\.cheetah: line \d+: .*missing .*#end"):
             bind(server, "/d")
+        with pytest.raises(PluginExecutionError, match=r"e\.cheetah: ModuleNotFoundError: .*no_such_module"):
+            bind(server, "/e")
+        with pytest.raises(PluginExecutionError, match=r"f\.cheetah: NameError: .*nothing"):
+            bind(server, "/f")
     assert any("d.cheetah" in record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)

@@ -16,9 +16,10 @@ from geventcore.plugin.interfaces import Connector, TemplateDataProvider
 from geventcore.plugin.registry import load_plugin_class
 from geventcore.plugins import PLUGINS
 from geventcore.plugins.cfg.encrypted import EncryptedGenerator
-from geventcore.plugins.cfg.templates import GenshiGenerator, Jinja2Generator
+from geventcore.plugins.cfg.templates import CheetahGenerator, GenshiGenerator, Jinja2Generator
 from geventcore.plugins.template_helper import RESERVED
 from geventcore.templating import load_text_template, load_xml_template
+from geventcore.templating.cheetah_reading import cheetah_reads
 from geventcore.templating.genshi import loops_without_variable
 from geventcore.templating.reading import Reads, genshi_reads, jinja2_reads
 from geventcore.tools.lint.base import Check
@@ -39,9 +40,9 @@ class _Reading(Check):
         """Yield each template that compiles: the file, true if it is XML, and what it reads."""
         if "Cfg" in self.site.plugins:
             for entry in self.site.cfg.entries.values():
-                for file in entry.of_kind(GenshiGenerator, Jinja2Generator):
+                for file in entry.of_kind(CheetahGenerator, GenshiGenerator, Jinja2Generator):
                     if self.site.concerns(file.path) and not issubclass(file.handler, EncryptedGenerator):
-                        reads = self._text_reads(file.path, issubclass(file.handler, Jinja2Generator))
+                        reads = self._text_reads(file.path, file.handler)
                         if reads is not None:
                             yield file.path, False, reads
         if "Bundler" in self.site.plugins:
@@ -53,11 +54,13 @@ class _Reading(Check):
                         # The check of the engine says that.
                         continue
 
-    def _text_reads(self, path: Path, is_jinja2: bool) -> Reads | None:
+    def _text_reads(self, path: Path, handler: type) -> Reads | None:
         source = self.site.read(path)
         try:
-            if is_jinja2:
+            if issubclass(handler, Jinja2Generator):
                 return jinja2_reads(source.decode(self.site.encoding), path)
+            if issubclass(handler, CheetahGenerator):
+                return cheetah_reads(load_text_template("cheetah", path, source, self.site.encoding))
             template = load_text_template("genshi", path, source, self.site.encoding)
             return None if loops_without_variable(template) else genshi_reads(template)
         except (GeventcoreError, UnicodeDecodeError):
@@ -71,7 +74,7 @@ class _Reading(Check):
     def place_of_word(self, path: Path, word: str) -> Place:
         """Return the place where a word stands first in a file."""
         text = self.site.read(path).decode(self.site.encoding, "replace")
-        match = re.search(rf"(?<![\w.]){re.escape(word)}(?!\w)", text)
+        match = re.search(rf"(?<![\w.])(?:self\.)?{re.escape(word)}(?!\w)", text)
         if match is None:
             return Place(path)
         start = text.rfind("\n", 0, match.start()) + 1
