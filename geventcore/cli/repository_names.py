@@ -99,7 +99,7 @@ class BundleName(_Word):
 
 
 class Subject(_Word):
-    """What ``explain`` can be asked for: ``Tag:name``, ``/path``, ``group NAME`` or ``bundle NAME``."""
+    """A subject of ``explain``: ``Tag:name``, ``/path``, ``group NAME`` or ``bundle NAME``."""
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         before = (ctx.params.get(param.name or "") or ("",))[-1]

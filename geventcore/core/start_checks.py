@@ -60,7 +60,7 @@ def start_warnings(settings: LoadedSettings) -> list[str]:
     warnings = list(settings.warnings)
     with contextlib.suppress(ConfigError):
         if not settings[PASSWORD]:
-            whom = "a password of their own" if settings[CA] is None else "a certificate"
+            whom = "a password of their own" + ("" if settings[CA] is None else ", or a certificate,")
             warnings.append(f"{PASSWORD.label} is not set: only clients with {whom} can log in; set it, or pass -x")
     return warnings
 

@@ -57,7 +57,7 @@ def _attribute(value: ast.expr, name: str) -> ast.expr:
     return ast.Attribute(value, name, ast.Load())
 
 
-class _CheetahCollector(Collector):
+class _CheetahCollector(Collector, ast.NodeVisitor):
     """Collects what the code of a template reads and binds."""
 
     def visit_Name(self, node: ast.Name) -> None:
@@ -73,8 +73,8 @@ class _CheetahCollector(Collector):
         self.reads.is_open |= not all(base.startswith(_OWN_BASE_CLASS) for base in bases)
         super().visit_ClassDef(node)
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.module != _OWN_STAR_IMPORT:
+    def visit_ImportFrom(self, node: ast.Import | ast.ImportFrom) -> None:
+        if not isinstance(node, ast.ImportFrom) or node.module != _OWN_STAR_IMPORT:
             self.visit_Import(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:

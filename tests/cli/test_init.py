@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
+import re
 import ssl
 from pathlib import Path
 
@@ -21,6 +23,18 @@ LOCALHOST = SiteAddress("localhost", "localhost", 6789)
 
 def tree(directory: Path) -> set[str]:
     return {str(path.relative_to(directory)) for path in directory.rglob("*")}
+
+
+@pytest.mark.parametrize("added", ["", ", Reporting"])
+def test_lint_finds_nothing_in_a_new_site(added: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = tmp_path / "site"
+    create_site(site, LOCALHOST)
+    config = site / "bcfg2.conf"
+    config.write_text(re.sub("(?m)^plugins = .*", rf"\g<0>{added}", config.read_text()))
+    before = tree(site)
+    assert main(["lint", "-C", str(config), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert tree(site) == before
 
 
 def test_a_site_is_complete_and_readable_for_its_owner_only(tmp_path: Path) -> None:

@@ -160,6 +160,25 @@ CASES: dict[str, LintCase] = {
             "group-without-clients note Metadata/groups.xml:5:1",
         ],
     ),
+    "groups-that-clients-may-get-at-any-time": LintCase(
+        {
+            "Metadata/groups.xml": (
+                '<Groups><Group name="other" profile="true" default="true"><Bundle name="ward"/></Group>'
+                '<Group name="base" profile="true"><Bundle name="ward"/></Group>'
+                '<Group name="red" category="os"><Group name="other"><Group name="late"/></Group></Group>'
+                '<Group name="late"><Bundle name="ward"/></Group>\n'
+                '<Group name="blue"><Bundle name="ward"/></Group></Groups>'
+            ),
+            "Cfg/etc/ward.conf/ward.conf.G10_late": "nothing that is like the other file, in many words\n",
+            "Cfg/etc/ward.conf/ward.conf.G10_blue": "1234567890\n",
+        },
+        [
+            "group-without-clients note Metadata/groups.xml:2:1",
+            "unreachable-cfg-file note Cfg/etc/ward.conf/ward.conf.G10_blue",
+        ],
+        "Probes",
+        "[probes]\nallowed_groups = red .*\n",
+    ),
     "files-that-nobody-gets": LintCase(
         {
             **bundle(""),
@@ -260,7 +279,7 @@ def test_each_fault_is_found_at_its_place(
     before = tree(tmp_path)
     found = lint(config, capsys, monkeypatch)
     # The groups of most repositories here have no clients or no content.
-    is_about_groups = any(each.startswith("unused-group") for each in case.expected)
+    is_about_groups = any(each.startswith(("unused-group", "group-")) for each in case.expected)
     shown = [each for each in found.places() if is_about_groups or not each.startswith(("unused-group", "group-"))]
     assert sorted(shown) == sorted(case.expected), found.findings
     assert tree(tmp_path) == before, "lint changed the repository"

@@ -11,6 +11,7 @@ from pathlib import Path
 from lxml import etree
 
 from geventcore.plugins.cfg.handlers import CfgInfo, CfgVerifier
+from geventcore.plugins.probes.plugin import ALLOWED_GROUPS
 from geventcore.plugins.rules import REGEX
 from geventcore.tools.lint.base import Check
 from geventcore.tools.lint.findings import Finding, Kind
@@ -73,11 +74,35 @@ class Usage(Check):
     # -- groups
 
     @cached_property
-    def _groups_of_clients(self) -> set[str]:
+    def _possible_groups(self) -> set[str]:
+        """The groups of all clients, and those that a client may get at any time.
+
+        These are the default profile, the groups that ``[probes] allowed_groups`` names, and what they lead to.
+        """
         found: set[str] = set()
         for metadata in self.site.metadata_of_clients:
             found |= metadata.groups
-        return found
+        root = self.site.document(self.site.groups_file).root
+        elements = [] if root is None else list(root.iter("Group"))
+        found |= {_name(each) for each in elements if _is_true(each, "default") or self._is_of_probes(_name(each))}
+        while True:
+            # A negated group may be fulfilled by some client, so it hinders nothing.
+            reached = {
+                _name(each)
+                for each in elements
+                if next(each.iterancestors("Group"), None) is not None
+                and all(_name(outer) in found or _is_true(outer, "negate") for outer in each.iterancestors("Group"))
+            }
+            if reached <= found:
+                return found
+            found |= reached
+
+    def _is_of_probes(self, group: str) -> bool:
+        if "Probes" not in self.site.plugins:
+            return False
+        # The default value allows all groups, which says nothing of this one.
+        named = [each for each in self.site.settings[ALLOWED_GROUPS] if each.fullmatch("") is None]
+        return any(each.fullmatch(group) for each in named)
 
     def _check_groups(self) -> Iterator[Finding]:
         path = self.site.groups_file
@@ -86,14 +111,15 @@ class Usage(Check):
             return
         named = self.site.named_groups
         for element in direct_groups(root):
-            name = element.get("name", "")
-            if element.get("negate", "").lower() == "true":
+            name = _name(element)
+            if _is_true(element, "negate"):
                 continue
             has_content = any(child.tag in ("Bundle", "Group", "Client") for child in element)
-            is_profile = element.get("profile", "").lower() == "true"
-            if not has_content and not is_profile and name not in named:
+            # A client can be in one group of a category, so such a group keeps others away.
+            is_used = has_content or _is_true(element, "profile") or element.get("category")
+            if not is_used and name not in named:
                 yield self.found_at("unused-group", f"nothing is for the group {name}", element, path)
-            elif name not in self._groups_of_clients:
+            elif name not in self._possible_groups:
                 yield self.found_at("group-without-clients", f"no client is in the group {name}", element, path)
 
     # -- Cfg
@@ -135,7 +161,7 @@ class Usage(Check):
                 host, group = file.specificity.hostname, file.specificity.group
                 if host is not None and host.lower() not in hosts:
                     message = f"no client has the name {host}"
-                elif group is not None and group not in self._groups_of_clients:
+                elif group is not None and group not in self._possible_groups:
                     message = f"no client is in the group {group}"
                 else:
                     continue
@@ -167,6 +193,14 @@ class Usage(Check):
         except re.error:
             return False
         return are_patterns and any(pattern.fullmatch(each) for each in self._asked[0].get(tag, ()))
+
+
+def _name(element: etree._Element) -> str:
+    return element.get("name", "")
+
+
+def _is_true(element: etree._Element, attribute: str) -> bool:
+    return element.get(attribute, "").lower() == "true"
 
 
 def _rules(parent: etree._Element) -> Iterator[etree._Element]:
