@@ -28,7 +28,7 @@ ROWS = (
     ("specfiles", "reporting"),
     ("repository", "plugin"),
     ("wire", "tls", "filemonitor", "storage", "templating", "crypt"),
-    ("options", "cache", "metrics", "group_commit", "tracing"),
+    ("options", "cache", "metrics", "group_commit", "included_files", "tracing"),
     ("backoff", "deadline_clock", "errors", "log", "python2_code", "regular_files", "stale_reads", "units"),
     ("file_contents", "trusted_files"),
 )

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from geventcore.file_contents import FILE_CONTENTS
 from geventcore.filemonitor import NOTHING, Effect, FileMonitor
+from geventcore.included_files import INCLUDED_FILES
 from geventcore.repository.lock import RepositoryLock
 from geventcore.repository.presence import Presence
 from geventcore.repository.settling import Settling
@@ -79,6 +80,7 @@ class Repository:
         self._why_lost = ""
         self._lost_at: float | None = None
         self._content: tuple[int, str] | None = None
+        INCLUDED_FILES.follow(self)
 
     @property
     def version(self) -> int:
@@ -119,6 +121,10 @@ class Repository:
     def has_pending_changes(self) -> bool:
         """True if changes are about to be applied: what is read now may be outdated at once."""
         return self.lock.has_waiting_writers
+
+    def has_file_events(self) -> bool:
+        """Return true if changes of files have been noticed and not applied."""
+        return self.file_monitor.pending()
 
     def update_revision(self) -> None:
         """Ask for the revision again."""
@@ -191,6 +197,7 @@ class Repository:
 
     def _apply_queued(self) -> None:
         self.update_revision()
+        INCLUDED_FILES.refresh(self.path)
         # What has happened since the repository was found to be whole has to wait: it may be its end.
         self.file_monitor.handle_events(collect=not self.is_read)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from geventcore.errors import TemplateError
+from geventcore.included_files import INCLUDED_FILES
 
 with warnings.catch_warnings():
     # Cheetah imports the module cgi for a function that is not used here.
@@ -38,6 +39,12 @@ class _SiteTemplate(Template):  # type: ignore[misc]  # the package has no types
     ) -> str:
         source: str = self.getVar("source_path", "")
         return str(normpath(os.path.join(os.path.dirname(source), path or source)))
+
+    def _handleCheetahInclude(self, source: Any, **options: Any) -> None:  # noqa: N802 - Cheetah's name; an include
+        if options.get("includeFrom", "file") == "file" and isinstance(source, str):
+            source = INCLUDED_FILES.read(self.serverSidePath(source)).data.decode()
+            options["includeFrom"] = "str"
+        super()._handleCheetahInclude(source, **options)
 
 
 class _Text:

@@ -16,6 +16,7 @@ from genshi.input import ParseError
 from genshi.template.directives import ForDirective
 
 from geventcore.errors import TemplateError
+from geventcore.included_files import INCLUDED_FILES
 from geventcore.regular_files import read_file, read_text
 from geventcore.templating.genshi_purity import names_if_pure
 from geventcore.templating.genshi_text import compile_text
@@ -31,8 +32,8 @@ def _open_in(directory: Path) -> Callable[[str], tuple[str, str, io.BytesIO, Cal
 
     def open_file(name: str) -> tuple[str, str, io.BytesIO, Callable[[], bool]]:
         path = os.path.join(directory, name)
-        changed = os.stat(path).st_mtime_ns
-        return path, name, io.BytesIO(read_file(path)), lambda: os.stat(path).st_mtime_ns == changed
+        included = INCLUDED_FILES.read(path)
+        return path, name, io.BytesIO(included.data), lambda: INCLUDED_FILES.is_current(path, included)
 
     return open_file
 

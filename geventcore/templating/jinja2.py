@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 from geventcore.errors import TemplateError
-from geventcore.regular_files import read_file
+from geventcore.included_files import INCLUDED_FILES
 from geventcore.templating.jinja2_purity import names_if_pure
 from geventcore.templating.purity import ImpureError
 
@@ -35,18 +35,10 @@ def _environment(encoding: str) -> _Environment:
 def _load_include(encoding: str, name: str) -> tuple[str, str, Any]:
     """Return the source of an included file, its name, and a function that returns true while it is unchanged."""
     try:
-        source = read_file(name).decode(encoding)
-        changed = os.stat(name).st_mtime_ns
+        included = INCLUDED_FILES.read(name)
     except OSError as err:
         raise jinja2.TemplateNotFound(name, f"{name}: {err.strerror}") from err
-
-    def is_current() -> bool:
-        try:
-            return os.stat(name).st_mtime_ns == changed
-        except OSError:
-            return False
-
-    return source, name, is_current
+    return included.data.decode(encoding), name, lambda: INCLUDED_FILES.is_current(name, included)
 
 
 class _Text:

@@ -32,13 +32,16 @@ STATES = ("red", "blue")
 def state_files(state: str) -> Mapping[str, str]:
     """The files of one state: everything that a client gets of them names the state."""
     names = [f"state{number}" for number in range(BUNDLES)]
-    bundles = "".join(f'<Bundle name="{name}"/>' for name in [*names, f"only-{state}"])
+    bundles = "".join(f'<Bundle name="{name}"/>' for name in [*names, f"only-{state}", "included"])
     files = {
         "Metadata/groups.xml": '<Groups><Group name="large" profile="true"/><Group name="probed"/>'
         f'<Group name="basic" profile="true" public="true" default="true">{bundles}</Group></Groups>',
         f"Bundler/only-{state}.xml": f'<Bundle><Path name="/{state}/only"/></Bundle>',
     }
     rules = []
+    files["Bundler/included.xml"] = '<Bundle><Path name="/cfg/included"/></Bundle>'
+    files["Cfg/cfg/included/included.genshi"] = f"/{state}/\n{{% include part.genshi_include %}}"
+    files["Cfg/cfg/included/part.genshi_include"] = f"/{state}/\n"
     for name in names:
         files[f"Bundler/{name}.xml"] = f'<Bundle><Path name="/{state}/{name}"/><Path name="/cfg/{name}"/></Bundle>'
         files[f"Cfg/cfg/{name}/{name}"] = f"/{state}/\n"
@@ -138,7 +141,7 @@ def server(new_site: Callable[..., LiveSite], way: FileByFile | GitCheckout | Li
 def states_in(configuration: str) -> frozenset[str]:
     """The states that a configuration has a part of; with ``half`` if a part is missing."""
     found = re.findall(rf"/({'|'.join(STATES)})/", configuration)
-    complete = len(found) == 2 * BUNDLES + 1 and "failure" not in configuration
+    complete = len(found) == 2 * BUNDLES + 3 and "failure" not in configuration
     return frozenset(found) | (frozenset() if complete else {"half"})
 
 
