@@ -80,7 +80,6 @@ setup(
         "lxml>=5.0",
         "prometheus_client>=0.20",
         "pyOpenSSL>=26.0",
-        "rich>=13.7",
     ],
     extras_require={
         **RUNTIME_EXTRAS,

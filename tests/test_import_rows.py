@@ -50,7 +50,6 @@ OWNERS = {
     "jinja2": {"templating", "simulation", "web"},
     "opentelemetry": {"tracing"},
     "click": {"cli"},
-    "rich": {"cli", "simulation"},
     "redis": {"reporting"},
     "prometheus_client": {"metrics"},
     "flask": {"web"},

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBar
 
+from geventcore.cli.terminal import progress_bar
 from geventcore.errors import ConfigError
 from geventcore.options import LoadedSettings
 from geventcore.options.server import CA, PASSWORD
@@ -374,14 +372,11 @@ def load_progress(load: Load) -> Iterator[Callable[[Progress], None]]:
         return f"{progress.failed} failed, {progress.under_way} under way, {counted(progress.retries, 'call')} repeated"
 
     if sys.stderr.isatty():
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        with ProgressBar(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("", total=total)
+        with progress_bar("seconds" if runs is None else "runs") as show:
 
             def update(progress: Progress) -> None:
                 done = progress.seconds if runs is None else progress.ok + progress.failed
-                unit = "seconds" if runs is None else "runs"
-                bar.update(task, completed=min(int(done), total), description=f"{unit}: {words(progress)}")
+                show(int(done), int(total), words(progress))
 
             yield update
         return

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from geventcore.cli.command import start_logging, termination_as_interrupt, with_settings
 from geventcore.cli.diff_html import html_page
 from geventcore.cli.diff_text import markdown, text
 from geventcore.cli.local_core import FEWEST_HOSTS_FOR_PROGRESS, HOST, print_json, processes_flag
 from geventcore.cli.repository_names import ENTRY_NAME, GROUP_NAME
+from geventcore.cli.terminal import progress_bar
 from geventcore.errors import GeventcoreError
 from geventcore.options import LoadedSettings
 from geventcore.options.server import PASSWORD, SERVER_URL
@@ -113,26 +112,14 @@ def command(
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar if standard error is a terminal.
+    """Show a progress bar if standard error is a terminal."""
+    with progress_bar("comparing") as show:
 
-    The bar has a thread, so it starts when the processes that read the sides have been forked.
-    """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    is_terminal = sys.stderr.isatty()
+        def show_many(done: int, total: int) -> None:
+            if total >= FEWEST_HOSTS_FOR_PROGRESS:
+                show(done, total, "")
 
-    def show(done: int, total: int) -> None:
-        if is_terminal and total >= FEWEST_HOSTS_FOR_PROGRESS:
-            if not bar.tasks:
-                bar.add_task("comparing", total=total)
-                bar.start()
-            bar.update(bar.tasks[0].id, completed=done)
-
-    try:
-        yield show
-    finally:
-        if bar.tasks:
-            bar.stop()
+        yield show_many
 
 
 def _print(found: Comparison, style: str, quiet: bool) -> None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from rich.console import Console
-from rich.text import Text
-from rich.tree import Tree
-
+from geventcore.cli.terminal import Text, Tree, print_tree
 from geventcore.plugin.explanation import Candidate, Read, Source
 from geventcore.tools.explain import Absence, BundlePath, EntryExplanation, Explanation, GroupPath, Step, Value
 from geventcore.units import counted
 
-#: Lines are not wrapped for programs, which look for words in them.
-_WIDTH_OF_A_FILE = 10_000
 _LONGEST_VALUE = 60
 #: The most reads of a template, and candidates, that are shown.
 _MOST_READS = 20
@@ -22,13 +16,10 @@ _MOST_READS = 20
 
 def print_explanation(found: Explanation) -> None:
     """Print an explanation on standard output."""
-    is_terminal = sys.stdout.isatty()
-    console = Console(highlight=False, width=None if is_terminal else _WIDTH_OF_A_FILE, soft_wrap=not is_terminal)
-    for tree in _trees(found):
-        console.print(tree)
+    print_tree(_tree(found))
 
 
-def _trees(found: Explanation) -> Iterable[Tree]:
+def _tree(found: Explanation) -> Tree:
     title = Text.assemble((found.host, "bold"), f"  profile {found.profile or '(none)'}")
     if found.error:
         title.append(f"  no configuration: {found.error}", "red")
@@ -52,7 +43,7 @@ def _trees(found: Explanation) -> Iterable[Tree]:
         for bundle in bundles.values():
             if bundle.name not in shown:
                 _add_bundle(root, bundle, [])
-    yield root
+    return root
 
 
 # -- groups and bundles
@@ -185,11 +176,11 @@ def _add_absence(tree: Tree, absence: Absence) -> None:
 def _source(source: Source) -> Text:
     text = Text(source.plugin, "cyan")
     if source.file:
-        text.append(f" {source.place}", "default")
+        text.append(f" {source.place}")
     if source.text:
-        text.append(f" {source.text}", "default")
+        text.append(f" {source.text}")
     if source.conditions:
-        text.append(f", under {', '.join(map(str, source.conditions))}", "default")
+        text.append(f", under {', '.join(map(str, source.conditions))}")
     return text
 
 

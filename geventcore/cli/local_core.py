@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,11 +11,10 @@ from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from geventcore.cli.click_options import Invocation
 from geventcore.cli.command import settings_of, start_logging
+from geventcore.cli.terminal import progress_bar
 from geventcore.core.base import Core
 from geventcore.errors import GeventcoreError
 from geventcore.options import LoadedSettings
@@ -149,10 +147,7 @@ def for_hosts_with_progress(
     function: Callable[[str], T], hosts: Sequence[str], processes: int, what: str
 ) -> Iterator[tuple[str, T]]:
     """Yield each host with the function's result; show a progress bar if standard error is a terminal."""
-    is_shown = sys.stderr.isatty() and len(hosts) >= FEWEST_HOSTS_FOR_PROGRESS
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not is_shown, transient=True) as progress:
-        task = progress.add_task(what, total=len(hosts))
-        for result in for_hosts(function, hosts, processes):
-            progress.advance(task)
+    with progress_bar(what, is_shown=len(hosts) >= FEWEST_HOSTS_FOR_PROGRESS) as show:
+        for done, result in enumerate(for_hosts(function, hosts, processes), 1):
+            show(done, len(hosts), "")
             yield result

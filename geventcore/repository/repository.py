@@ -124,7 +124,7 @@ class Repository:
 
     def has_file_events(self) -> bool:
         """Return true if changes of files have been noticed and not applied."""
-        return self.file_monitor.pending()
+        return self._applying.locked() or self.file_monitor.pending()
 
     def update_revision(self) -> None:
         """Ask for the revision again."""

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from geventcore.simulation.load import GET_CONFIG, METHODS
 from geventcore.simulation.measurement import PERCENTS, Distribution, Measurement
@@ -17,8 +12,6 @@ from geventcore.units import counted, size_text
 
 #: Reasons and problems beyond these are only counted.
 _SHOWN = 10
-#: Wider than any table: lines are left to the terminal to break.
-_WIDTH_CHARACTERS = 400
 
 
 @dataclass(frozen=True)
@@ -86,14 +79,15 @@ def comparison(rows: Sequence[tuple[str, Measurement]]) -> str:
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: frozenset[int] = frozenset({0})) -> str:
     """Return a table as plain text; cells of the columns `left` are aligned left, the others right."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for number, title in enumerate(header):
-        table.add_column(Text(title), justify="left" if number in left else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    printed = io.StringIO()
-    Console(file=printed, width=_WIDTH_CHARACTERS, color_system=None, force_terminal=False).print(table)
-    return "\n".join(line.rstrip() for line in printed.getvalue().splitlines())
+    lines = [list(header), *([*row, *[""] * (len(header) - len(row))] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if number in left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
 
 
 def summary(measurement: Measurement) -> str:
