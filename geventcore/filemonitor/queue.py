@@ -353,11 +353,9 @@ class QueuedMonitor(FileMonitor):
         reason = f"{type(err).__name__}: {err}" if with_traceback else str(err)
         if event.action is not FileAction.DELETED:
             self._broken.note_failure(handler, path, reason)
-        log.error(
-            "%s failed at %r (%s): %s",
-            describe_handler(handler),
-            path,
-            event.action.value,
-            reason,
-            exc_info=with_traceback,
-        )
+        if with_traceback:
+            text = "%s failed at %r (%s): %s"
+            log.error(text, describe_handler(handler), path, event.action.value, reason, exc_info=True)
+        else:
+            # Most errors begin with the file; a message names it once.
+            log.error("%s: %s (not used by %s)", path, reason.removeprefix(f"{path}: "), describe_handler(handler))

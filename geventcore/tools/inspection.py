@@ -23,10 +23,15 @@ _RULE_LENGTH = 80
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; None is a missing value."""
+    """Rows under a header; None is a missing value.
+
+    Attributes:
+        keys: the names of the columns for programs; the words of the header by default.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str | None]]
+    keys: Sequence[str] = ()
 
     def text(self) -> str:
         """Return the table for people, in the form of Bcfg2's tools."""
@@ -37,8 +42,8 @@ class Table:
         return "\n".join(shown)
 
     def objects(self) -> list[dict[str, str | None]]:
-        """Return the rows for programs, with the words of the header as keys."""
-        keys = [word.lower().replace(" ", "_") for word in self.header]
+        """Return the rows for programs."""
+        keys = self.keys or [word.lower().replace(" ", "_") for word in self.header]
         return [dict(zip(keys, row, strict=True)) for row in self.rows]
 
 
@@ -60,7 +65,7 @@ def groups_table(core: Core, globs: Sequence[str]) -> Table:
     for name in matching(groups, globs):
         group = groups[name]
         rows.append((name, "yes" if group.is_profile else "no", group.category))
-    return Table(("Groups", "Profile", "Category"), rows)
+    return Table(("Groups", "Profile", "Category"), rows, keys=("group", "profile", "category"))
 
 
 def bundles_table(core: Core, globs: Sequence[str]) -> Table:

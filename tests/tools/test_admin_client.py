@@ -109,6 +109,27 @@ def test_a_wrong_table_changes_nothing(mode: str, table: str, config: Path, clie
     assert main(["admin", "client", mode, "-C", str(config)]) == 2
 
 
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (b"", "the first line must name the column 'name'; the file is empty"),
+        (b"host,\x1b[1m\na,web\n", "the first line must name the column 'name'; it has host, \\x1b[1m"),
+        (b"name,profile\n", "the table has no clients"),
+        (b"name,profile\n\xff,web\n", "not a table of comma-separated values in UTF-8: 'utf-8' codec"),
+        (b"name,profile\n" + 200_000 * b"x", "not a table of comma-separated values in UTF-8: field larger"),
+    ],
+)
+def test_what_is_no_table_is_told(
+    table: bytes, expected: str, config: Path, clients_xml: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = clients_xml.read_bytes()
+    file = tmp_path / "clients.csv"
+    file.write_bytes(table)
+    assert main(["admin", "client", "add", "-C", str(config), "--csv", str(file)]) == 1
+    assert capsys.readouterr().err.startswith(f"geventcore: error: {file}: {expected}")
+    assert clients_xml.read_bytes() == before
+
+
 @pytest.mark.parametrize("table", ["host,profile\na,web\n", "name,profile\na,nosuch\n", "name,colour\na,red\n"])
 def test_a_wrong_table_adds_nothing(table: str, config: Path, clients_xml: Path, tmp_path: Path) -> None:
     before = clients_xml.read_bytes()

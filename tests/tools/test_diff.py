@@ -445,6 +445,18 @@ def test_a_file_that_only_the_new_side_cannot_read_is_a_problem(site: Path, caps
     assert re.search(r"problem in the live repository: .*Bundler/db\.xml: not well-formed", out)
 
 
+def test_hosts_without_a_configuration_for_the_same_reason_are_grouped(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = site.parent / "repo/Metadata/clients.xml"
+    names.write_text(names.read_text().replace("web2.example.net", "web2"))
+    (site.parent / "repo/Bundler/web.xml").unlink()
+    status, out, _ = _run(site, capsys, "HEAD", "live")
+    assert status == 1
+    assert "configuration removed: no plugin provides these bundles: web" in out
+    assert "{hostname}" not in out
+
+
 def test_hosts_of_one_side_are_named(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _edit(site, "Metadata/clients.xml", '<Client name="web2.example.net" profile="web"/>', "")
     assert _changes(site, capsys) == {"removed host web2.example.net": ["web2.example.net"]}
@@ -466,6 +478,11 @@ def test_unknown_sides_and_broken_configurations_are_errors(site: Path, capsys: 
     status, out, err = _run(site, capsys, "nosuch", "live")
     assert (status, out) == (2, "")
     assert err.startswith("geventcore: error: nosuch: no such directory, configuration file or git revision")
+    empty = site.parent / "empty"
+    empty.mkdir()
+    status, out, err = _run(site, capsys, str(empty), "live")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"geventcore: error: {empty}: the directory has no files of any plugin and no saved")
     site.write_text(site.read_text().replace("Cfg", "Cgf"))
     status, _, err = _run(site, capsys)
     assert status == 2

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from geventcore.tls.authority import Authority, write_private
 from tests.support.lint_cases import LintCase, lint, write_site
 from tests.support.package_sites import apt_repository, apt_source, package_site, stanza
+from tests.support.reduced_rights import obeying_rights
 from tests.tools.test_lint import tree
 
 INFO = {"Cfg/etc/m/info.xml": '<FileInfo><Info owner="root" group="root" mode="0644"/></FileInfo>'}
@@ -283,6 +287,29 @@ def test_each_fault_is_found_at_its_place(
     shown = [each for each in found.places() if is_about_groups or not each.startswith(("unused-group", "group-"))]
     assert sorted(shown) == sorted(case.expected), found.findings
     assert tree(tmp_path) == before, "lint changed the repository"
+
+
+@pytest.mark.parametrize("command", [("lint",), ("server", "--check")])
+def test_a_directory_without_rights_is_an_error(command: tuple[str, ...], tmp_path: Path) -> None:
+    config = write_site(tmp_path, LintCase({}, []))
+    certificate = Authority.create("Test CA").issue("localhost", dns_names=["localhost"], server=True)
+    (tmp_path / "server.crt").write_bytes(certificate.certificate_pem)
+    write_private(tmp_path / "server.key", certificate.key_pem)
+    with config.open("a") as file:
+        file.write(
+            f"[communication]\ncertificate = {tmp_path}/server.crt\nkey = {tmp_path}/server.key\npassword = x\n"
+            "[admin]\ncontrol = none\n"
+        )
+    program = obeying_rights([sys.executable, "-m", "geventcore", *command, "-C", str(config)])
+    directory = tmp_path / "repo/Cfg/etc"
+    for mode, status in ((0o700, 0), (0, 2 if command == ("lint",) else 1)):
+        directory.chmod(mode)
+        try:
+            done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+        finally:
+            directory.chmod(0o700)
+        assert done.returncode == status, done.stdout + done.stderr
+        assert ("Cfg/etc: error: the directory cannot be read: Permission denied" in done.stdout) == bool(status)
 
 
 def test_part_of_the_files_says_nothing_of_the_others(

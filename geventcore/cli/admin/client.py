@@ -182,17 +182,28 @@ def add(settings: LoadedSettings, name: str | None, attributes: Sequence[str], c
 def _of_table(file: TextIO) -> dict[str, dict[str, str | None]]:
     """Read a table: name -> attributes; an empty cell is no attribute."""
     rows = csv.DictReader(file)
-    if "name" not in (rows.fieldnames or ()):
-        raise MetadataConsistencyError(f"{file.name}: the first line has no column name")
+    try:
+        return _clients_of_rows(rows, file.name)
+    except (UnicodeDecodeError, csv.Error) as err:
+        raise MetadataConsistencyError(f"{file.name}: not a table of comma-separated values in UTF-8: {err}") from err
+
+
+def _clients_of_rows(rows: csv.DictReader[str], file: str) -> dict[str, dict[str, str | None]]:
+    columns = rows.fieldnames or ()
+    if "name" not in columns:
+        found_columns = f"it has {', '.join(map(_printable, columns))}" if columns else "the file is empty"
+        raise MetadataConsistencyError(f"{file}: the first line must name the column 'name'; {found_columns}")
     found: dict[str, dict[str, str | None]] = {}
     for row in rows:
         name = (row.pop("name") or "").strip().lower()
         if None in row:
-            raise MetadataConsistencyError(f"{file.name}: line {rows.line_num} has more values than the first line")
+            raise MetadataConsistencyError(f"{file}: line {rows.line_num} has more values than the first line")
         if name in found:
-            raise MetadataConsistencyError(f"{file.name}: line {rows.line_num}: {name} is in the table twice")
+            raise MetadataConsistencyError(f"{file}: line {rows.line_num}: {name} is in the table twice")
         if name:
             found[name] = _attributes([f"{key}={value.strip()}" for key, value in row.items() if value])
+    if not found:
+        raise MetadataConsistencyError(f"{file}: the table has no clients")
     return found
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from geventcore.errors import ConfigError, GeventcoreError
 from geventcore.options import LoadedSettings, OptionSet, load_settings
-from geventcore.options.server import COMMON_OPTIONS, REPOSITORY
+from geventcore.options.server import COMMON_OPTIONS, PLUGINS, REPOSITORY
+from geventcore.repository.presence import has_content
 from geventcore.tools.diff.changes import CONTEXT_LINES, Differences, normal_form
 from geventcore.tools.diff.model import ADDED, REMOVED, Change, Comparison
 from geventcore.tools.diff.reach import Reach
@@ -143,6 +144,12 @@ class _Opener:
         if path.is_dir():
             if _is_saved(path):
                 return SavedSide(word, path)
+            names = self._settings[PLUGINS]
+            if not has_content(path, names):
+                raise GeventcoreError(
+                    f"{word}: the directory has no files of any plugin and no saved configurations; expected a "
+                    "repository, or the output of geventcore info buildall"
+                )
             # Paths in a configuration are absolute. A relative one is a word that any text may have.
             return self._core(word, path.absolute(), number)
         if path.is_file():

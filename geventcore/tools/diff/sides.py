@@ -290,7 +290,8 @@ class CoreSide(Side):
             try:
                 document = core.write_configuration(host)
             except (MetadataError, ValidationError) as err:
-                document = _failed(err)
+                # The change says for which hosts; those with the same reason are one change.
+                document = _failed(str(err).removeprefix(f"{host} gets no configuration: "))
             for maker in makers:
                 for key in maker.unsaved:
                     document = document.replace(key.strip(), _NEW_KEY)

@@ -101,6 +101,7 @@ class LintSite:
         listed: the only files to look at, as ``--stdin`` and ``--changed-since`` say; None for all.
         reads_others: true if the other files may be read as well, to judge the listed ones.
         xml_directories: directories whose names are those of XML files; known after `files` was read.
+        unreadable_directories: directories that cannot be read, and why; known after `files` was read.
         core: the server without a network, for the checks that need it; None if there is none.
         core_problem: the reason if the server cannot be loaded.
     """
@@ -118,6 +119,7 @@ class LintSite:
         self.core: Core | None = None
         self.core_problem = ""
         self.xml_directories: list[Path] = []
+        self.unreadable_directories: dict[Path, str] = {}
         self._documents: dict[Path, Document] = {}
 
     def concerns(self, path: Path) -> bool:
@@ -137,8 +139,8 @@ class LintSite:
             status = os.stat(top)
             with os.scandir(top) as entries:
                 found = list(entries)
-        except OSError:
-            # The server says which directories it cannot read.
+        except OSError as err:
+            self.unreadable_directories[Path(top)] = err.strerror or str(err)
             return
         here = (status.st_dev, status.st_ino)
         if here in around:

@@ -35,6 +35,12 @@ class Server(Check):
             "Mend the file.",
         ),
         Kind(
+            "directory-not-readable",
+            "error",
+            "A directory of a plugin cannot be read, so its files are neither used nor checked.",
+            "Mend the rights of the directory, or run the check as the user of the server.",
+        ),
+        Kind(
             "secret-not-decryptable",
             "note",
             "The passphrases of this machine do not decrypt a secret.",
@@ -46,6 +52,7 @@ class Server(Check):
         if self.site.core is None:
             yield self.found("server-does-not-start", self.site.core_problem)
             return
+        yield from self._unreadable_directories()
         for file in self.site.core.repository.file_monitor.broken_files():
             path = Path(file.path)
             if self.site.concerns(path):
@@ -55,3 +62,12 @@ class Server(Check):
                 # Machines that only check repositories need not know the secrets.
                 name = "secret-not-decryptable" if _SECRET.search(reason) else SERVER_KIND
                 yield self.found(name, f"the server cannot use it: {reason}", Place(path, line, min(line, 1)))
+
+    def _unreadable_directories(self) -> Iterator[Finding]:
+        if not self.site.files or self.site.listed is not None:
+            return
+        for path, reason in sorted(self.site.unreadable_directories.items()):
+            words = path.relative_to(self.site.repository).parts
+            # The server's cache may be for its user only.
+            if words and words[0] in self.site.plugins and words[1:2] != ("cache",):
+                yield self.found("directory-not-readable", f"the directory cannot be read: {reason}", path)
