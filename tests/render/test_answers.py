@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,22 +17,10 @@ from geventcore.plugin.interfaces import ClientRunHooks, Generator
 from geventcore.plugins import PLUGINS
 from geventcore.render.answers import Explanation
 from geventcore.simulation.site_repository import SiteShape, probe_upload
-from tests.render import answer_fuzz
 from tests.support.cfg_site import until
 from tests.support.plugin_context import SmallServer, write_files
 from tests.support.plugin_site import plugin_site
 from tests.support.site_core import ADDRESS, MethodsAs, SiteCore, site_core
-
-#: What the fuzz test does in CI. A million steps take hours: ``python -m tests.render.answer_fuzz --steps 1000000``.
-FUZZ_STEPS = int(os.environ.get("GEVENTCORE_FUZZ_STEPS", "2500"))
-
-
-#: It starts processes, and is long: once is enough.
-@pytest.mark.live
-@pytest.mark.parametrize("seed", [101, 102, 103, 104])
-def test_what_is_kept_equals_a_fresh_render(seed: int) -> None:
-    outcomes = answer_fuzz.run(seed, FUZZ_STEPS)
-    assert {"reused", "partly", "metadata", "repository", "untracked"} <= outcomes.keys()
 
 
 def explain(core: Core, host: str = "h") -> Explanation:
