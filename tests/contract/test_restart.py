@@ -65,14 +65,14 @@ def test_no_run_is_lost_over_a_restart(new_site: Callable[..., LiveSite]) -> Non
         return runs
 
     server = site.start()
-    with ThreadPoolExecutor(CLIENTS) as executor:
+    with ExitStack() as stack, ThreadPoolExecutor(CLIENTS) as executor:
         runs = [executor.submit(run_again_and_again, number) for number in range(CLIENTS)]
         try:
             # It has connected, and says nothing: the drain takes longer than three tries without a pause.
             with site.client("plain").connect_plain():
                 server.stop()
-            server = site.start()
+            server = stack.enter_context(site.start())
         finally:
             stopping.set()
         assert all(run.result() for run in runs)
-    assert server.stop() == 0
+        assert server.stop() == 0
