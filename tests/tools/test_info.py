@@ -110,6 +110,16 @@ def test_new_keys_are_shown_and_not_stored(site: Path, tmp_path: Path, capsys: p
     assert _tree(tmp_path / "repo") == before
 
 
+def test_a_misspelt_host_gets_the_nearest_name_and_a_pattern_is_no_host(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = copy_site(tmp_path)
+    assert main(["info", "build", "-C", str(config), "quay9.harbor.test"]) == 0
+    assert "quay9.harbor.test is not a client (did you mean quay" in capsys.readouterr().err
+    assert main(["explain", "-C", str(config), "quay*"]) == 1
+    assert "geventcore: error: 'quay*' is not a host name" in capsys.readouterr().err
+
+
 def test_an_unknown_host_is_added_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = copy_site(tmp_path)
     clients = tmp_path / "repo" / "Metadata" / "clients.xml"

@@ -30,7 +30,7 @@ from geventcore.plugins.metadata.graph import Graph, dot_lines, groups_graph
 from geventcore.plugins.metadata.groups import GroupTable
 from geventcore.plugins.metadata.groups_file import GroupsFile
 from geventcore.plugins.metadata.registration import OPTIONS as REGISTRATION_OPTIONS
-from geventcore.plugins.metadata.registration import Registration
+from geventcore.plugins.metadata.registration import Registration, what_is_shown
 from geventcore.plugins.metadata.resolution import Membership, Resolution
 from geventcore.tls.identity import PeerIdentity
 
@@ -158,10 +158,10 @@ class Metadata(Plugin, MetadataSource, ClientRunHooks, Threaded, Explaining):
         name = clients.canonical(client_name)
         client = clients.clients.get(name)
         if client is None and self.context.read_only:
+            self.registration.check_name(name)
             unlisted = self._unlisted(name)
             if self._is_news(name, "client"):
-                profile = unlisted.profiles[0]
-                self.log.warning("%s is not a client; showing what it would get with the profile %s", name, profile)
+                self.log.warning("%s", what_is_shown(name, unlisted.profiles[0], clients.clients))
             return self._build(unlisted, groups)
         if client is None:
             self._create(name)

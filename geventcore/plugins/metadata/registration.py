@@ -9,11 +9,12 @@ Registrations are bounded in rate and in total, so that nobody fills the client 
 
 from __future__ import annotations
 
+import difflib
 import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -141,6 +142,13 @@ class PendingClients:
     def time_of(client: PendingClient) -> str:
         """Return the time since when a client waits, as text."""
         return datetime.fromtimestamp(client.since, timezone.utc).isoformat(timespec="seconds")
+
+
+def what_is_shown(name: str, profile: str, clients: Iterable[str]) -> str:
+    """Return what a command that only looks shows for a name that no client has."""
+    close = difflib.get_close_matches(name, list(clients), n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return f"{name} is not a client{hint}; showing what it would get with the profile {profile}"
 
 
 class Registration:
