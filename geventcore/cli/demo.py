@@ -152,19 +152,22 @@ def _wait_for_pages(pages: ServerProcess) -> None:
 
 
 def _go_on(load: Load) -> None:
-    """Let the clients run again and again, until Ctrl-C."""
+    """Let the clients run again and again, until Ctrl-C, which is the ordinary end here."""
     click.echo("The clients go on with a run every half a minute. Ctrl-C ends the demonstration.")
+    is_ended = False
     seed = 0
-    while True:
-        time.sleep(AGAIN_SECONDS / 2)
-        seed += 1
-        plan = replace(load.plan, deviations=seed)
-        again = replace(load, plan=plan, pace=Pace(splay_seconds=AGAIN_SECONDS / 2))
-        measurement = Measurement("gevent", again.pace.describe())
-        measure_load(measurement, again)
-        if measurement.interrupted:
-            ignore_interrupts()
-            raise KeyboardInterrupt
+    try:
+        while not is_ended:
+            time.sleep(AGAIN_SECONDS / 2)
+            seed += 1
+            plan = replace(load.plan, deviations=seed)
+            again = replace(load, plan=plan, pace=Pace(splay_seconds=AGAIN_SECONDS / 2))
+            measurement = Measurement("gevent", again.pace.describe())
+            measure_load(measurement, again)
+            is_ended = measurement.interrupted
+    except KeyboardInterrupt:
+        pass
+    ignore_interrupts()
 
 
 @click.command()
