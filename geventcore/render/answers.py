@@ -8,6 +8,7 @@ depends on, and how that is known, says docs/design/render-cache.
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -45,7 +46,8 @@ class KeptStructure:
 
     Attributes:
         name: its sort key.
-        pieces: its bytes, if it has no open entry; else empty.
+        pieces: its bytes, if it has no open entry and they are not packed; else empty.
+        packed: its bytes, compressed; None if they are not. Its template has the same object.
         template: the abstract structure.
         is_open: true if it has open entries, or is open as a whole.
         entries: in the order of the structure, if it has open entries; None in place of those.
@@ -60,6 +62,11 @@ class KeptStructure:
     entries: list[SerializedEntry | None] | None = None
     own_bytes: int = 0
     reads: frozenset[Read] = frozenset()
+    packed: bytes | None = None
+
+    def written(self) -> Sequence[bytes]:
+        """Return its bytes in pieces; only for one that is not open."""
+        return self.pieces if self.packed is None else (zlib.decompress(self.packed),)
 
     def is_touched(self, effect: frozenset[tuple[str, str]], reads: Set[Read]) -> bool:
         """Return true if a change of files, or of what is read, can touch it."""

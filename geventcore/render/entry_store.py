@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable
+from weakref import WeakValueDictionary
 
 from lxml import etree
 
 from geventcore.cache import RecentItems
-from geventcore.render.structure_template import SerializedEntry, StructureTemplate
+from geventcore.render.structure_template import EntryTemplate, SerializedEntry, StructureTemplate
 
 #: An entry takes about so many bytes more than its XML.
 _ENTRY_OVERHEAD = 500
@@ -28,6 +29,8 @@ class EntryStore:
         """Limit the cache to `limit` bytes; 0 disables it."""
         self._structures: RecentItems[bytes, StructureTemplate] = RecentItems(limit // 4)
         self._entries: RecentItems[Hashable, SerializedEntry] = RecentItems(limit - limit // 4)
+        #: The entries of all structure templates that are in use: bundles of a site have many entries in common.
+        self._entry_templates: WeakValueDictionary[bytes, EntryTemplate] = WeakValueDictionary()
         #: Return the entry that was bound for a key, or None.
         self.get_entry = self._entries.get
 
@@ -42,8 +45,15 @@ class EntryStore:
         key = hashlib.blake2b(source, digest_size=_DIGEST_BYTES).digest()
         template = self._structures.get(key)
         if template is None:
-            template = StructureTemplate(source)
+            template = StructureTemplate(source, self._entry_template)
             self._structures.put(key, template, template.size(source))
+        return template
+
+    def _entry_template(self, element: etree._Element) -> EntryTemplate:
+        source = etree.tostring(element)
+        template = self._entry_templates.get(source)
+        if template is None:
+            template = self._entry_templates[source] = EntryTemplate(element, source)
         return template
 
     def put_entry(self, key: Hashable, entry: SerializedEntry, source: bytes) -> None:

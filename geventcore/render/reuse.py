@@ -173,7 +173,7 @@ def _send_again(rendering: Rendering, answer: Answer, change: _Change) -> bool:
     structures = _Structures(rendering)
     gathering = rendering.gathering
     if not change.touched and not any(kept.is_open for kept in answer.structures):
-        written = [piece for kept in answer.structures for piece in kept.pieces]
+        written = [piece for kept in answer.structures for piece in kept.written()]
     else:
         amendments = Amendments(goal_validators(rendering)[1], rendering.metadata)
         writer = StructureWriter(rendering, True, amendments)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -70,23 +70,25 @@ class SerializedEntry:
 
 
 class EntryTemplate:
-    """An abstract entry of a structure template; immutable.
+    """An abstract entry of structure templates; immutable, so templates with equal entries share one.
 
     Attributes:
-        element: the entry; it must not be changed.
+        element: the entry, without a parent; it must not be changed.
         tag, name: the entry's tag and name.
         source: the entry's XML: equal for equal entries.
         serialized: the entry for unsorted and for sorted documents, if it needs no generator; else None.
         has_alternative: true if it has an ``altsrc``.
     """
 
-    __slots__ = ("element", "has_alternative", "name", "serialized", "source", "tag")
+    __slots__ = ("__weakref__", "element", "has_alternative", "name", "serialized", "source", "tag")
 
-    def __init__(self, element: etree._Element) -> None:
-        self.element = element
+    def __init__(self, element: etree._Element, source: bytes) -> None:
+        """`source` is the XML of the element."""
+        # A copy, because an element keeps the whole tree that it is in.
+        self.element = copy.deepcopy(element)
         self.tag: str = element.tag
         self.name = sort_key(element)
-        self.source = etree.tostring(element)
+        self.source = source
         self.has_alternative = element.get("altsrc") is not None
         self.serialized: tuple[SerializedEntry, SerializedEntry] | None = None
         if is_bound(element):
@@ -125,7 +127,8 @@ class StructureTemplate:
 
     __slots__ = ("_names", "documents", "end", "entries", "order", "shared", "start")
 
-    def __init__(self, source: bytes) -> None:
+    def __init__(self, source: bytes, entry_template: Callable[[etree._Element], EntryTemplate]) -> None:
+        """`source` is the XML of the structure; `entry_template` returns the template of one of its entries."""
         root = etree.fromstring(source, etree.XMLParser(huge_tree=True))
         children = list(root)
         self._names: frozenset[tuple[str, str]] | None = None
@@ -149,7 +152,7 @@ class StructureTemplate:
             packed = zlib.compress(unsorted, 1)
             self.documents = packed, packed if unsorted == in_order else zlib.compress(in_order, 1)
             return
-        self.entries = tuple(EntryTemplate(child) for child in children)
+        self.entries = tuple(map(entry_template, children))
         if children:
             empty = etree.tostring(etree.Element(root.tag, dict(root.items())))
             self.start, self.end = empty.removesuffix(b"/>") + b">", f"</{root.tag}>".encode("ascii")

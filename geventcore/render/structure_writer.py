@@ -88,7 +88,12 @@ class StructureWriter:
         document = template.document(self._in_order)
         if document is not None and template.documents is not None:
             data = self._write_bound(structure, document, template.documents)
-            self._gathering.structures.append(KeptStructure(name, (data,), template, own_bytes=len(data)))
+            if data is document:
+                packed = template.documents[self._in_order]
+                kept = KeptStructure(name, (), template, own_bytes=len(packed), packed=packed)
+            else:
+                kept = KeptStructure(name, (data,), template, own_bytes=len(data))
+            self._gathering.structures.append(kept)
             return data
         if template.entries is None:
             self._gathering.structures.append(open_structure(name, template))
@@ -104,8 +109,8 @@ class StructureWriter:
         lasting = list(shared.entries)
         children: list[etree._Element] = []
         own_bytes = 0
-        for position, kept in enumerate(written):
-            if kept is None:
+        for position, entry_written in enumerate(written):
+            if entry_written is None:
                 children = children or list(structure)
                 entry, sharing = self._write_entry(children[position], template.entries[position])
                 written[position] = entry
@@ -119,7 +124,7 @@ class StructureWriter:
         """Return the pieces of a kept structure with its open entries, and true if some need not be open any more."""
         template = kept.template
         if not kept.is_open:
-            return kept.pieces, False
+            return kept.written(), False
         if kept.entries is None or template.entries is None:
             element = template.element()
             self._gathering.open_entries[f"{element.tag}:{kept.name}"] = _NOT_BY_ENTRIES

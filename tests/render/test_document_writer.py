@@ -20,6 +20,7 @@ from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.interfaces import Generator, GoalValidator, StructureValidator
 from geventcore.plugins import PLUGINS
+from geventcore.render.entry_store import EntryStore
 from tests.render.random_edits import CLIENTS, EDITS, HOSTS, XI, bundle_edit, groups_edit
 from tests.support.cfg_site import until
 from tests.support.plugin_context import METADATA, SmallServer, small_server, write_files
@@ -312,6 +313,28 @@ def test_entries_that_need_no_generator_take_little_of_what_may_be_kept(tmp_path
     with plugin_site(tmp_path, ["Bundler"], {"Bundler/b.xml": f"<Bundle>{bound}</Bundle>"}) as server:
         document = written(server)
         assert server.core.renderer.entry_store.size < len(document)
+
+
+def test_an_answer_keeps_entries_that_need_no_generator_compressed(tmp_path: Path) -> None:
+    bound = "".join(f'<BoundPackage name="p{number:04}" type="deb"/>' for number in range(3000))
+    with plugin_site(tmp_path, ["Bundler"], {"Bundler/b.xml": f"<Bundle>{bound}</Bundle>"}) as server:
+        document = written(server)
+        answer = server.core.renderer.answers.get("h")
+        assert answer is not None
+        assert answer.size < len(document) / 3
+
+
+def test_bundles_with_equal_entries_share_their_templates() -> None:
+    store = EntryStore(1 << 20)
+    first, second = (
+        store.structure(etree.fromstring(f'<Bundle name="{name}"><Path name="/f"/><Path name="/{name}"/></Bundle>'))
+        for name in "ab"
+    )
+    assert first.entries is not None
+    assert second.entries is not None
+    assert first.entries[0] is second.entries[0]
+    assert first.entries[1] is not second.entries[1]
+    assert first.entries[0].element.getparent() is None
 
 
 @pytest.mark.parametrize("limit", [0, 1000, 20_000, 64 << 20])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Hashable, Iterator, Mapping, MutableSequence, Sequence
 from typing import Any, ClassVar
 
@@ -291,7 +292,8 @@ class Packages(
             for entry in list(structure.iter(*PACKAGE_TAGS)):
                 name, group = entry.get("name"), entry.get("group")
                 if name:
-                    named.add(name)
+                    # One object for all clients that ask for it.
+                    named.add(sys.intern(name))
                     word = entry.get("recommended")
                     if word:
                         recommended[name] = word.lower() == "true"
