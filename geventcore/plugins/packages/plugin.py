@@ -27,7 +27,7 @@ from geventcore.plugins.packages.additions import NAME, Wanted
 from geventcore.plugins.packages.cache import PackageCache
 from geventcore.plugins.packages.collection import Collection
 from geventcore.plugins.packages.explaining import binding_sources, package_source
-from geventcore.plugins.packages.memory import release_memory
+from geventcore.plugins.packages.memory import MemoryRelease, release_memory
 from geventcore.plugins.packages.options import (
     ALTERNATIVES,
     APT_CONFIG,
@@ -68,6 +68,8 @@ PACKAGE_TAGS = ("Package", "BoundPackage")
 _EXPLAINED = "packages to explain"
 #: How long the start may be delayed to prepare resolvers, in seconds; the rest is done while the server serves.
 WARM_UP_SECONDS = 0.25
+#: The shortest time between two releases of memory while clients are served, in seconds.
+RELEASE_PAUSE_SECONDS = 10.0
 #: The message to other processes that the cache has new data.
 CHANGED = "Packages: changed"
 
@@ -131,6 +133,7 @@ class Packages(
             None if context.read_only else PackageCache(context.settings[CACHE]).known_names, self._collection_of
         )
         self._has_data = False
+        self._memory_release = MemoryRelease(RELEASE_PAUSE_SECONDS)
         self.store = SourceStore(context, self.directory / "sources.xml", on_change=self._use_other_data)
         self._thread = RefreshThread(
             self.store,
@@ -213,7 +216,8 @@ class Packages(
 
     def end_client_run(self, metadata: ClientMetadata) -> None:
         """See `ClientRunHooks`."""
-        metadata.scratch.pop(self, None)
+        if metadata.scratch.pop(self, None) is not None:
+            self._memory_release.run_if_due()
 
     def configuration(self, metadata: ClientMetadata) -> str:
         """The file for the client's package manager; empty if none can be made."""

@@ -134,6 +134,21 @@ def test_a_delta_changes_only_content_that_is_no_more_specific(tmp_path: Path) -
         assert bind(server, "/m", client("i", "g")).text == "all\nany\ngroup\n"
 
 
+def test_the_least_specific_delta_is_applied_first(tmp_path: Path) -> None:
+    # Each one removes the line of the one before, which has to be there.
+    files = {
+        "m/m": "base\n",
+        "m/m.H_h.cat": "+host\n-b30\n",
+        "m/m.G30_b.cat": "+b30\n-g20\n",
+        "m/m.G20_g.cat": "+g20\n-a20\n",
+        "m/m.G20_a.cat": "+a20\n-b05\n",
+        "m/m.G05_b.cat": "+b05\n-all\n",
+        "m/m.cat": "+all\n-base\n",
+    }
+    with cfg_site(tmp_path, files) as server:
+        assert bind(server, "/m", client("h", "g", "a", "b")).text == "host\n"
+
+
 def test_a_host_whose_name_ends_like_a_delta_has_its_own_content(tmp_path: Path) -> None:
     files = {"m/m": "all\n", "m/m.H_www.example.cat": "+own\n", "m/m.G10_g.diff": "content of g.diff\n"}
     with cfg_site(tmp_path, files) as server:
