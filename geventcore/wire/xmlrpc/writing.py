@@ -24,7 +24,6 @@ _RESPONSE_END = b"</param>\n</params>\n</methodResponse>\n"
 
 #: Shorter texts are escaped, and longer ones become CDATA sections, in bytes.
 _CDATA_BYTES = 4096
-_CDATA_END = re.compile(rb"\]\]>")
 
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -217,6 +216,6 @@ def _write_escaped(write: _Write, data: bytes) -> None:
         write(escaped.replace(b"\r", b"&#13;"))
         return
     write(b"<![CDATA[")
-    # Searching for one byte is many times faster than for three, and is sometimes enough.
-    write(_CDATA_END.sub(b"]]]]><![CDATA[>", data) if b"]" in data else data)
+    # A regular expression takes two to three times as long.
+    write(data.replace(b"]]>", b"]]]]><![CDATA[>"))
     write(b"]]>")
