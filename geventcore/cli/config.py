@@ -8,6 +8,7 @@ import click
 
 from geventcore.cli.command import common_flags, with_settings
 from geventcore.cli.components import add_configured, all_components
+from geventcore.cli.local_core import format_flag, print_json
 from geventcore.core.start_checks import replaced_plugins, start_problems, start_warnings
 from geventcore.errors import ConfigError
 from geventcore.options import LoadedSettings, Option
@@ -23,8 +24,9 @@ def command() -> None:
 
 
 @command.command()
+@format_flag
 @with_settings()
-def check(settings: LoadedSettings) -> int:
+def check(settings: LoadedSettings, as_json: bool) -> int:
     """Check the configuration file, and everything else that keeps a server from starting.
 
     The command imports the configured core and plugins to check their options, too, reads keys and certificates, and
@@ -48,15 +50,25 @@ def check(settings: LoadedSettings) -> int:
         *idle,
         *(f"{err}; nothing in use reads this value" for err in settings.errors(unused)),
     ]
+    missing = [str(each) for each in components.missing if settings.section(each.name.lower())]
+    if as_json:
+        print_json(
+            {
+                "files": [str(path) for path in settings.files],
+                "errors": [str(err) for err in errors],
+                "warnings": warnings,
+                "not_checked": missing,
+            }
+        )
+        return 1 if errors else 0
     files = ", ".join(map(str, settings.files))
     click.echo(f"checked: {files or f'only defaults, since {settings.config_file} does not exist'}")
     for err in errors:
         click.echo(f"error: {err}")
     for warning in warnings:
         click.echo(f"warning: {warning}")
-    for missing in components.missing:
-        if settings.section(missing.name.lower()):
-            click.echo(f"not checked: the options of {missing}")
+    for each in missing:
+        click.echo(f"not checked: the options of {each}")
     click.echo(f"{counted(len(errors), 'error')}, {counted(len(warnings), 'warning')}")
     return 1 if errors else 0
 
@@ -65,17 +77,26 @@ def check(settings: LoadedSettings) -> int:
 @click.option(
     "--all/--changed", "everything", default=True, help="Show options with default values, too. [default: all]"
 )
+@format_flag
 @with_settings()
-def show(settings: LoadedSettings, everything: bool) -> int:
+def show(settings: LoadedSettings, everything: bool, as_json: bool) -> int:
     """Print the value of every option that the server reads, and its source. Secrets are hidden."""
     errors = add_configured(settings)
+    shown = []
     for option in settings.options:
         if not everything and not settings.is_set(option):
             continue
         try:
-            click.echo(f"{option.label} = {_shown(settings, option)}  ({settings.source_of(option)})")
+            value, source = _shown(settings, option), str(settings.source_of(option))
         except ConfigError as err:
             errors.append(err)
+            continue
+        if as_json:
+            shown.append({"section": option.section, "option": option.key, "value": value, "source": source})
+        else:
+            click.echo(f"{option.label} = {value}  ({source})")
+    if as_json:
+        print_json(shown)
     for error in errors:
         click.echo(f"error: {error}", err=True)
     return 1 if errors else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -391,6 +392,21 @@ class TestConfig:
             "warning: conf:12: unknown option [siteplugin] dept; did you mean depth?",
             "4 errors, 3 warnings",
         ]
+
+    def test_json(self, run: Run, conf: Path, tls: str) -> None:
+        conf.write_text(f"{tls}plugins = Metadata\nlisten_all = perhaps\nusre = root\n")
+        status, out, _ = run("config", "check", "-C", conf, "--format", "json")
+        found = json.loads(out)
+        assert (status, found["files"], found["not_checked"]) == (1, [str(conf)], [])
+        assert [error.partition(": expected")[0] for error in found["errors"]] == [
+            f"{conf}:8: [server] listen_all = 'perhaps'"
+        ]
+        assert found["warnings"] == [f"{conf}:9: unknown option [server] usre; did you mean user?"]
+        status, out, err = run("config", "show", "-C", conf, "--changed", "--format", "json")
+        assert (status, "listen_all" in err) == (1, True)
+        shown = {(each["section"], each["option"]): (each["value"], each["source"]) for each in json.loads(out)}
+        assert shown["server", "plugins"] == ("Metadata", f"{conf}:7")
+        assert shown["communication", "password"][0] == "(hidden)"
 
     def test_a_file_without_proper_syntax(self, run: Run, conf: Path) -> None:
         conf.write_text("nonsense\n")
