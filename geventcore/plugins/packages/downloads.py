@@ -3,12 +3,12 @@
 A file is replaced when a whole new one is there. Servers are asked whether a file has changed since it was fetched;
 what they said of it, its entity tag and date, stands beside it in a file that ends in ``.state``.
 
-This runs in a process of its own (`geventcore.plugins.packages.refreshing`), so it simply blocks.
+This runs in a process of its own (`geventcore.plugins.packages.refreshing`), so it simply blocks. The server uses only
+the paths of files, so the libraries that fetch are imported at their first use: that would delay its start.
 """
 
 from __future__ import annotations
 
-import ftplib
 import hashlib
 import json
 import logging
@@ -21,16 +21,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
-
-import urllib3
-from urllib3.util import Retry, Timeout, make_headers
 
 from geventcore.errors import PackageSourceError
 from geventcore.plugins.packages.urls import public_url, split_login
 from geventcore.repository.durable_writes import write_durably
+
+if TYPE_CHECKING:
+    import urllib3
 
 log = logging.getLogger(__name__)
 
@@ -165,6 +165,8 @@ class Downloads:
             raise PackageSourceError(f"{url}: cannot read this file: {err.strerror or err}") from err
 
     def _download_ftp(self, url: str, path: Path, expected: Expected | None) -> None:
+        import ftplib
+
         address, login = split_login(url)
         deadline = time.monotonic() + self._settings.total_seconds
         try:
@@ -204,6 +206,9 @@ class Downloads:
         return getproxies().get(parts.scheme, "")
 
     def _new_pool(self, proxy: str) -> urllib3.PoolManager:
+        import urllib3
+        from urllib3.util import Retry, Timeout, make_headers
+
         settings = self._settings
         options: dict[str, Any] = {
             "timeout": Timeout(connect=settings.timeout_seconds, read=settings.timeout_seconds),
@@ -224,6 +229,9 @@ class Downloads:
         return urllib3.ProxyManager(address, proxy_headers=headers, **options)
 
     def _download(self, url: str, path: Path, expected: Expected | None) -> None:
+        from urllib3.exceptions import HTTPError, MaxRetryError
+        from urllib3.util import make_headers
+
         address, login = split_login(url)
         headers = dict(make_headers(basic_auth=":".join(login))) if login else {}
         headers["User-Agent"] = "geventcore"
@@ -237,9 +245,9 @@ class Downloads:
             try:
                 self._transfer(address, headers, path, expected, deadline)
                 return
-            except (urllib3.exceptions.HTTPError, OSError, ValueError) as err:
+            except (HTTPError, OSError, ValueError) as err:
                 # Attempts to connect have been repeated already.
-                is_last = attempt == self._settings.retries or isinstance(err, urllib3.exceptions.MaxRetryError)
+                is_last = attempt == self._settings.retries or isinstance(err, MaxRetryError)
                 if is_last or time.monotonic() + pause > deadline:
                     raise PackageSourceError(f"{address}: cannot fetch this: {_reason(err)}") from err
             time.sleep(pause)
