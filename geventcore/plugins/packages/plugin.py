@@ -187,6 +187,7 @@ class Packages(
         """See `Plugin`."""
         super().shutdown()
         self._thread.stop()
+        self._warm_up.save(self.store.in_use)
         self.store.close()
 
     # -- collections

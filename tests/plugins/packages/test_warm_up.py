@@ -38,6 +38,16 @@ def test_a_start_knows_what_earlier_clients_led_to(resolver: str, tmp_path: Path
         assert site.added() == {"b"}
 
 
+def test_names_are_kept_at_the_end_of_a_server(tmp_path: Path) -> None:
+    apt_repository(tmp_path / "data", *A_NEEDS_B)
+    source = apt_source(f"file://{tmp_path}/data")
+    with package_site(tmp_path / "repo", source, WANTS_A) as site:
+        assert site.added() == {"b"}
+        site.plugin.shutdown()
+    with package_site(tmp_path / "repo", source, WANTS_A) as site:
+        assert known(site.plugin) == {"a", "b"}
+
+
 def test_new_data_are_known_as_well_as_old_ones(tmp_path: Path) -> None:
     apt_repository(tmp_path / "data", *A_NEEDS_B)
     with package_site(tmp_path / "repo", apt_source(f"file://{tmp_path}/data"), WANTS_A) as site:
