@@ -8,7 +8,7 @@ import click
 
 from geventcore.cli.command import with_settings
 from geventcore.cli.explain_text import print_explanation
-from geventcore.cli.local_core import HOST, create_flag, format_flag, local_core, print_json, register
+from geventcore.cli.local_core import HOST, create_flag, format_flag, local_core, print_json, quiet_builds, register
 from geventcore.cli.repository_names import BUNDLE_NAME, GROUP_NAME, SUBJECT
 from geventcore.options import LoadedSettings
 from geventcore.tools.explain import Question, explain, model
@@ -55,7 +55,8 @@ def command(
     """
     question = Question.of_words([*what])
     question = Question(question.entries, (*question.groups, *groups), (*question.bundles, *bundles))
-    with local_core(settings) as core:
+    # The explanation of an entry says why it fails.
+    with local_core(settings) as core, quiet_builds(settings):
         register(core, [host], create)
         found = explain(core, host, question)
     if as_json:

@@ -501,6 +501,16 @@ def _run(site: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[i
     return status, capsys.readouterr().out
 
 
+def test_failures_of_other_entries_are_no_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = copy_site(tmp_path)
+    assert main(["explain", "-C", str(config), "hulk.harbor.test", "Path:/etc/legacy/broken"]) == 0
+    out, err = capsys.readouterr()
+    assert "failure: bind error: " in out
+    assert err == ""
+    assert main(["explain", "-C", str(config), "-v", "hulk.harbor.test", "Path:/etc/legacy/broken"]) == 0
+    assert "antique" in capsys.readouterr().err
+
+
 def test_the_command_prints_a_tree_and_changes_nothing(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = _files(site.parent)
     status, out = _run(site, capsys, "quay1.harbor.test", "/etc/motd")
