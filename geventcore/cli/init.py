@@ -112,6 +112,7 @@ def create_site(directory: Path, address: SiteAddress, password: str | None = No
 def _fill(temporary: Path, directory: Path, address: SiteAddress, password: str) -> None:
     """Write the files to `temporary`; `directory` is their final place."""
     sample_site.copy_repository(temporary / "repository")
+    (temporary / "state").mkdir()
     _make_certificates(temporary / "tls", address)
     values = {
         "directory": str(directory),

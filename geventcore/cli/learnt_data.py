@@ -13,9 +13,9 @@ from geventcore.cli.command import start_logging, with_settings
 from geventcore.core.databases import require_libraries
 from geventcore.errors import GeventcoreError
 from geventcore.options import LoadedSettings
-from geventcore.options.server import REPOSITORY
+from geventcore.options.server import REPOSITORY, STATE_DIRECTORY
 from geventcore.storage.config import DatabaseConfig, database_config, reporting_config
-from geventcore.tools.learnt_data import Backup, restore_backup, write_backup
+from geventcore.tools.learnt_data import Backup, Directories, restore_backup, write_backup
 from geventcore.units import counted, size_text
 
 
@@ -25,14 +25,14 @@ from geventcore.units import counted, size_text
 def backup(settings: LoadedSettings, file: Path) -> None:
     """Write what the server has learnt to FILE, a compressed archive (.tar.gz), which only its owner may read.
 
-    That is the databases with clients, probe results and reports, and what the server has written into the repository:
+    That is the databases with clients, probe results and reports, and the files that the server has written:
     probe files, the client list, keys, and reports that wait. The server may run. The configuration, its keys and
     certificates, and the rest of the repository are not part of it: 'geventcore admin backup' archives the repository.
 
     PostgreSQL needs pg_dump, MariaDB mysqldump.
     """
     start_logging(settings)
-    written = write_backup(file, Path(settings[REPOSITORY]), _databases(settings))
+    written = write_backup(file, _directories(settings), _databases(settings))
     click.echo(f"Written: {_text(written)}, {size_text(file.stat().st_size)}")
 
 
@@ -48,8 +48,12 @@ def restore(settings: LoadedSettings, file: Path, overwrite: bool) -> None:
     """
     start_logging(settings)
     _require_no_server(settings)
-    restored = restore_backup(file, Path(settings[REPOSITORY]), _databases(settings), overwrite=overwrite)
+    restored = restore_backup(file, _directories(settings), _databases(settings), overwrite=overwrite)
     click.echo(f"Restored: {_text(restored)}")
+
+
+def _directories(settings: LoadedSettings) -> Directories:
+    return Directories(Path(settings[REPOSITORY]), Path(settings[STATE_DIRECTORY]))
 
 
 def _databases(settings: LoadedSettings) -> dict[str, DatabaseConfig]:
@@ -60,7 +64,7 @@ def _databases(settings: LoadedSettings) -> dict[str, DatabaseConfig]:
 
 def _text(archive: Backup) -> str:
     databases = ", ".join(archive.databases) or "none"
-    return f"{archive.path}: databases {databases}; {counted(archive.files, 'file')} of the repository"
+    return f"{archive.path}: databases {databases}; {counted(archive.files, 'file')}"
 
 
 def _require_no_server(settings: LoadedSettings) -> None:

@@ -15,7 +15,7 @@ from geventcore.core.network_options import PID_FILE
 from geventcore.errors import DatabaseMisconfigured, DatabaseUnavailable, GeventcoreError
 from geventcore.log import reopen_log_files
 from geventcore.options import LoadedSettings
-from geventcore.options.server import GROUP, REPOSITORY, UMASK, USER
+from geventcore.options.server import GROUP, STATE_DIRECTORY, UMASK, USER
 from geventcore.process import daemon
 from geventcore.process.signals import REOPENING_LOGS, TERMINATING, SignalQueue
 from geventcore.process.systemd import ServiceManager
@@ -51,7 +51,7 @@ def command(settings: LoadedSettings) -> int:
     databases = Databases(lambda: settings, call_directly)
     context = TransportContext(
         lambda: settings,
-        Path(settings[REPOSITORY]) / "Reporting" / name,
+        Path(settings[STATE_DIRECTORY]) / "Reporting" / name,
         databases.reporting,
         call_directly,
     )

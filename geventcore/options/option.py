@@ -37,7 +37,8 @@ class Option(Generic[T]):
         section, key: place in ``bcfg2.conf``: the section as it is spelled there, the key in lower case. Options of the
             section ``""`` can only be set on the command line or in the environment.
         type: parser of the value's text.
-        default: value if the option is not set. A ``str`` is parsed like any text and may contain ``<repository>``;
+        default: value if the option is not set. A ``str`` is parsed like any text and may contain ``<repository>`` or
+            ``<state>``;
             other objects are used as they are.
         help: manual: the meaning of the option and when to change it. ``--help`` shows the first paragraph.
         flags: command-line forms, such as ``("-x", "--password")``. Flags of yes-or-no options mean "no" if they begin

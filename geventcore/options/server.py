@@ -20,6 +20,20 @@ REPOSITORY = Option(
     at_start=True,
 )
 
+STATE_DIRECTORY = Option(
+    "server",
+    "state_directory",
+    types.PATH,
+    "<repository>",
+    "The directory for what the server writes and nobody edits: databases, reports that wait, caches.\n\n"
+    "The users and the key of the web pages are there, too. By default it is the repository, as in Bcfg2. With a "
+    "directory of its own, the repository can be a checkout that is replaced as a whole. Probe results in files, "
+    "registered clients and keys that were made for clients stay in the repository: they are part of what clients get. "
+    "In other options <state> stands for this directory. If you change it, move Reporting/, Packages/cache/ and from "
+    "etc/ the files *.sqlite*, web-users and web-secret to the same places below the new directory.",
+    at_start=True,
+)
+
 PLUGINS = Option(
     "server",
     "plugins",

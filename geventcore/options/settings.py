@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 from geventcore.errors import ConfigError
 from geventcore.options.option import Option
 from geventcore.options.optionset import OptionSet
-from geventcore.options.server import REPOSITORY, WEB_CONFIG
+from geventcore.options.server import REPOSITORY, STATE_DIRECTORY, WEB_CONFIG
 from geventcore.options.sources import ConfigFiles, SectionView, quoted
 from geventcore.options.types import ValueType
 from geventcore.options.unknown_keys import unknown_key_warnings
@@ -33,6 +33,8 @@ T = TypeVar("T")
 DEFAULT_CONFIG_FILE = Path("/etc/bcfg2.conf")
 #: The name of the command line in `LoadedSettings.source_of`.
 COMMAND_LINE = "command line"
+#: The names by which values refer to directories.
+_DIRECTORIES = {"<state>": STATE_DIRECTORY, "<repository>": REPOSITORY}
 #: The environment variable that names another configuration file.
 CONFIG_FILE_ENV = "BCFG2_CONFIG_FILE"
 
@@ -170,10 +172,13 @@ class LoadedSettings:
         return None
 
     def _expand(self, option: Option[Any], text: str) -> str:
-        """Replace ``<repository>`` in paths and in options with this default, and make paths absolute."""
+        """Replace the names of directories in paths and in options with such a default, and make paths absolute."""
         is_path = isinstance(option.type, ValueType) and option.type.is_path
-        if option is not REPOSITORY and "<repository>" in text and (is_path or "<repository>" in str(option.default)):
-            text = text.replace("<repository>", str(self[REPOSITORY]))
+        if is_path or any(name in str(option.default) for name in _DIRECTORIES):
+            for name, directory in _DIRECTORIES.items():
+                # An option does not stand for itself, nor for one that is derived from it.
+                if name in text and option not in (REPOSITORY, directory):
+                    text = text.replace(name, str(self[directory]))
         if is_path and text.strip() and not text.strip().startswith("~"):
             text = os.path.join(self._sources.directory, text.strip())
         return text

@@ -37,8 +37,8 @@ class ValueType(Generic[T_co]):
         accepts: description of the accepted values that can follow "expected".
         is_flag: whether the command-line form takes no value.
         metavar: placeholder of the value in ``--help``.
-        is_path: whether ``<repository>`` is replaced before parsing, and relative paths start at the working directory
-            of the program's start.
+        is_path: whether ``<repository>`` and ``<state>`` are replaced before parsing, and relative paths start at the
+            working directory of the program's start.
     """
 
     accepts: str = "any text"

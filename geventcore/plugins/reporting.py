@@ -6,6 +6,7 @@ import base64
 import difflib
 import socket
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lxml import etree
@@ -26,6 +27,7 @@ from geventcore.metrics.definitions import (
     REPORTS_WAITING_FILES,
 )
 from geventcore.options import Option
+from geventcore.options.server import STATE_DIRECTORY
 from geventcore.plugin.base import Plugin
 from geventcore.plugin.client_metadata import ClientMetadata
 from geventcore.plugin.context import PluginContext
@@ -59,7 +61,10 @@ class Reporting(Plugin, Statistics, PullSource, Threaded):
         try:
             self._transport = transport_class(name)(
                 TransportContext(
-                    lambda: context.settings, self.directory / name, lambda: context.reporting_database, context.offload
+                    lambda: context.settings,
+                    Path(context.settings[STATE_DIRECTORY]) / self.name / name,
+                    lambda: context.reporting_database,
+                    context.offload,
                 )
             )
         except ConfigError as err:

@@ -37,7 +37,7 @@ class TransportContext:
 
     Attributes:
         settings: returns the current settings.
-        directory: directory for the transport's files, ``<repository>/Reporting/<name>``.
+        directory: directory for the transport's files, ``<state>/Reporting/<name>``.
         database: returns the database for reports, which it opens at the first call.
         offload: calls a blocking function without blocking other requests.
     """

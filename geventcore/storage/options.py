@@ -24,7 +24,7 @@ ENGINE = Option(
     "metadata (pip install 'geventcore[mysql]').",
     at_start=True,
 )
-NAME = Option("database", "name", types.STRING, "<repository>/etc/bcfg2.sqlite", _NAME_HELP, at_start=True)
+NAME = Option("database", "name", types.STRING, "<state>/etc/bcfg2.sqlite", _NAME_HELP, at_start=True)
 USER = Option(
     "database",
     "user",
@@ -104,7 +104,7 @@ REPORTING_ENGINE = Option(
     at_start=True,
 )
 REPORTING_NAME = Option(
-    "database", "reporting_name", types.STRING, "<repository>/etc/reporting.sqlite", _NAME_HELP, at_start=True
+    "database", "reporting_name", types.STRING, "<state>/etc/reporting.sqlite", _NAME_HELP, at_start=True
 )
 REPORTING_USER = Option(
     "database", "reporting_user", types.OPTIONAL_STRING, None, "Like user, for reports.", at_start=True

@@ -1,11 +1,12 @@
-"""An archive of what a server has learnt: its databases, and the files that it writes into the repository.
+"""An archive of what a server has learnt: its databases, and the files that it writes.
 
 The archive is a compressed tar file:
 
 =======================  ==========================================================================
 ``manifest.json``        format, version, time, and the SHA-256 of every other member
 ``database/<role>``      ``main``, and ``reporting`` if it is another one, as `copy_database` writes them
-``repository/<path>``    probe results, the client list, keys that were made, files of clients, waiting reports
+``repository/<path>``    probe results, the client list, keys that were made, files of clients
+``state/<path>``         reports that wait
 =======================  ==========================================================================
 
 The server may run: a database is copied as of one moment, and every file is whole, because servers replace files.
@@ -37,7 +38,9 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 
 #: Directories of the repository that servers fill.
-DIRECTORIES = ("FileProbes", "Ohai", "Probes", "Reporting", "SSHbase")
+DIRECTORIES = ("FileProbes", "Ohai", "Probes", "SSHbase")
+#: Below the state directory: reports that wait.
+_STATE_DIRECTORIES = ("Reporting",)
 #: Single files that servers write.
 FILES = ("Metadata/clients.xml",)
 #: Below Cfg servers write what belongs to a host or group, and nothing else.
@@ -49,13 +52,31 @@ _LEFT_OUT = re.compile(r"\..*\.new|\.lock")
 _ATTEMPTS = 3
 
 
+@dataclass(frozen=True)
+class Directories:
+    """The directories that a server writes to; they may be the same.
+
+    Attributes:
+        repository: the repository.
+        state: the directory of ``[server] state_directory``.
+    """
+
+    repository: Path
+    state: Path
+
+    def place(self, name: str) -> Path:
+        """Return the place of a member of an archive: ``repository/<path>`` or ``state/<path>``."""
+        top, _, path = name.partition("/")
+        return (self.state if top == "state" else self.repository) / path
+
+
 @dataclass
 class Backup:
     """A written or restored archive.
 
     Attributes:
         databases: the roles of the databases in it.
-        files: the number of files of the repository in it.
+        files: the number of files in it that are no databases.
     """
 
     path: Path
@@ -63,7 +84,7 @@ class Backup:
     files: int = 0
 
 
-def write_backup(path: Path, repository: Path, databases: dict[str, DatabaseConfig]) -> Backup:
+def write_backup(path: Path, directories: Directories, databases: dict[str, DatabaseConfig]) -> Backup:
     """Write an archive, which only its owner may read, to a new file.
 
     Raises:
@@ -78,7 +99,7 @@ def write_backup(path: Path, repository: Path, databases: dict[str, DatabaseConf
     try:
         with open(descriptor, "wb") as file:
             with tarfile.open(fileobj=file, mode="w:gz") as tar, tempfile.TemporaryDirectory() as directory:
-                _write(tar, Path(directory), repository, databases, backup)
+                _write(tar, Path(directory), directories, databases, backup)
             file.flush()
             os.fsync(file.fileno())
         # A link fails if the file exists, which a rename would replace.
@@ -91,7 +112,11 @@ def write_backup(path: Path, repository: Path, databases: dict[str, DatabaseConf
 
 
 def _write(
-    tar: tarfile.TarFile, directory: Path, repository: Path, databases: dict[str, DatabaseConfig], backup: Backup
+    tar: tarfile.TarFile,
+    directory: Path,
+    directories: Directories,
+    databases: dict[str, DatabaseConfig],
+    backup: Backup,
 ) -> None:
     digests: dict[str, str] = {}
     engines: dict[str, str] = {}
@@ -112,11 +137,11 @@ def _write(
                 digests[name] = _digest(file)
             engines[role] = config.engine
             backup.databases.append(role)
-    for path in learnt_files(repository):
-        found = _read(repository / path)
+    for path in learnt_files(directories):
+        found = _read(directories.place(path))
         if found is not None:
             data, status = found
-            add(f"repository/{path}", data, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+            add(path, data, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
             backup.files += 1
     manifest = {
         "format": FORMAT,
@@ -149,22 +174,31 @@ def _digest(file: Any) -> str:
     return digest.hexdigest()
 
 
-def learnt_files(repository: Path) -> Iterator[PurePosixPath]:
-    """Yield the files that servers have written, relative to the repository."""
+def learnt_files(directories: Directories) -> Iterator[str]:
+    """Yield the files that servers have written, as the names of members of an archive."""
     for name in FILES:
-        if (repository / name).is_file():
-            yield PurePosixPath(name)
+        if (directories.repository / name).is_file():
+            yield f"repository/{name}"
     for top in (*DIRECTORIES, _CFG):
-        for directory, _, names in os.walk(repository / top):
-            for name in sorted(names):
-                path = Path(directory) / name
-                if _LEFT_OUT.fullmatch(name) or not path.is_file() or path.is_symlink():
-                    continue
-                if top != _CFG or _MADE_IN_CFG.fullmatch(name):
-                    yield PurePosixPath(path.relative_to(repository))
+        for path in _files_below(directories.repository / top):
+            if top != _CFG or _MADE_IN_CFG.fullmatch(path.name):
+                yield f"repository/{path.relative_to(directories.repository)}"
+    for top in _STATE_DIRECTORIES:
+        for path in _files_below(directories.state / top):
+            yield f"state/{path.relative_to(directories.state)}"
 
 
-def restore_backup(path: Path, repository: Path, databases: dict[str, DatabaseConfig], *, overwrite: bool) -> Backup:
+def _files_below(top: Path) -> Iterator[Path]:
+    for directory, _, names in os.walk(top):
+        for name in sorted(names):
+            path = Path(directory) / name
+            if not _LEFT_OUT.fullmatch(name) and path.is_file() and not path.is_symlink():
+                yield path
+
+
+def restore_backup(
+    path: Path, directories: Directories, databases: dict[str, DatabaseConfig], *, overwrite: bool
+) -> Backup:
     """Put everything of an archive back. Files that are not in the archive stay.
 
     Nothing is changed before the archive has been checked as a whole.
@@ -188,8 +222,8 @@ def restore_backup(path: Path, repository: Path, databases: dict[str, DatabaseCo
                 restore_database(databases[role], copy)
                 backup.databases.append(role)
             for name, member in members.items():
-                if name.startswith("repository/"):
-                    _restore_file(repository, name.removeprefix("repository/"), _content(tar, member), member)
+                if name.startswith(("repository/", "state/")):
+                    _restore_file(directories.place(name), _content(tar, member), member)
                     backup.files += 1
     except (tarfile.TarError, EOFError, OSError) as err:
         raise GeventcoreError(f"{path}: cannot be restored: {getattr(err, 'strerror', None) or err}") from err
@@ -217,7 +251,7 @@ def _check(path: Path, tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo]
     for name, digest in digests.items():
         parts = PurePosixPath(name).parts
         file = tar.extractfile(members[name]) if members[name].isreg() else None
-        if file is None or ".." in parts or parts[0] not in ("database", "repository"):
+        if file is None or ".." in parts or parts[0] not in ("database", "repository", "state"):
             raise GeventcoreError(f"{path}: unexpected member {name!r}")
         if _digest(file) != digest:
             raise GeventcoreError(f"{path}: {name} is damaged")
@@ -233,8 +267,7 @@ def _check_database(path: Path, role: str, engine: str, databases: dict[str, Dat
         raise GeventcoreError(f"{config} has data already; --overwrite replaces them")
 
 
-def _restore_file(repository: Path, name: str, data: bytes, member: tarfile.TarInfo) -> None:
-    path = repository / name
+def _restore_file(path: Path, data: bytes, member: tarfile.TarInfo) -> None:
     made = [parent for parent in path.parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, data)

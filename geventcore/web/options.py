@@ -84,14 +84,14 @@ USERS_FILE = Option(
     "web",
     "users_file",
     types.PATH,
-    "<repository>/etc/web-users",
+    "<state>/etc/web-users",
     "The file of users and their passwords, hashed with Argon2. 'geventcore web user' changes it.",
 )
 SECRET_FILE = Option(
     "web",
     "secret_file",
     types.PATH,
-    "<repository>/etc/web-secret",
+    "<state>/etc/web-secret",
     "The file with the key that signs sessions. It is made at the first start that needs it. Removing it ends all "
     "sessions at the next start.",
     at_start=True,

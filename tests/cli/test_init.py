@@ -16,7 +16,7 @@ from geventcore.cli.init import SiteAddress, create_site
 from geventcore.cli.main import main
 from geventcore.errors import ConfigError, GeventcoreError
 from geventcore.options import load_settings
-from geventcore.options.server import CA, CERTIFICATE, KEY, PASSWORD, PLUGINS, REPOSITORY, SERVER_URL
+from geventcore.options.server import CA, CERTIFICATE, KEY, PASSWORD, PLUGINS, REPOSITORY, SERVER_URL, STATE_DIRECTORY
 
 LOCALHOST = SiteAddress("localhost", "localhost", 6789)
 
@@ -40,7 +40,7 @@ def test_lint_finds_nothing_in_a_new_site(added: str, tmp_path: Path, capsys: py
 def test_a_site_is_complete_and_readable_for_its_owner_only(tmp_path: Path) -> None:
     site = tmp_path / "site"
     create_site(site, LOCALHOST)
-    assert {path.name for path in site.iterdir()} == {"bcfg2.conf", "client-bcfg2.conf", "repository", "tls"}
+    assert {path.name for path in site.iterdir()} == {"bcfg2.conf", "client-bcfg2.conf", "repository", "state", "tls"}
     assert {path.name for path in (site / "tls").iterdir()} == {"ca.crt", "ca.key", "server.crt", "server.key"}
     for secret in ("", "bcfg2.conf", "client-bcfg2.conf", "tls/ca.key", "tls/server.key"):
         assert (site / secret).stat().st_mode & 0o077 == 0, secret
@@ -58,6 +58,8 @@ def test_the_server_finds_everything_by_its_configuration(tmp_path: Path) -> Non
     create_site(site, SiteAddress("bcfg2.example.com", "127.0.0.1", 7000), "p%s$1;#x")
     settings = load_settings(config_file=site / "bcfg2.conf", environ={}, supplements=())
     assert settings[REPOSITORY] == site / "repository"
+    assert settings[STATE_DIRECTORY] == site / "state"
+    assert (site / "state").is_dir()
     assert settings[PLUGINS] == sample_site.PLUGINS
     assert str(settings[SERVER_URL]) == "https://127.0.0.1:7000"
     assert settings[PASSWORD] == "p%s$1;#x"

@@ -22,6 +22,7 @@ from geventcore.options.server import (
     PLUGINS,
     REPOSITORY,
     SERVER_URL,
+    STATE_DIRECTORY,
     UMASK,
     WEB_CONFIG,
 )
@@ -303,6 +304,18 @@ class TestPaths:
         assert site.load()[DATABASE] == "/srv/etc/bcfg2.sqlite"
         site.write("[server]\nrepository = /srv\n[database]\nname = <repository>/x\n")
         assert site.load()[DATABASE] == "/srv/x"
+
+    def test_the_state_directory_is_the_repository_or_one_of_its_own(self, site: Site) -> None:
+        cache = Option("packages", "cache", types.PATH, "<state>/Packages/cache", "")
+        name = Option("database", "name", types.STRING, "<state>/etc/x.sqlite", "")
+        site.write("[server]\nrepository = /srv/bcfg2\n")
+        loaded = site.load()
+        assert (loaded[STATE_DIRECTORY], loaded[name]) == (Path("/srv/bcfg2"), "/srv/bcfg2/etc/x.sqlite")
+        site.write("[server]\nrepository = /srv/bcfg2\nstate_directory = <repository>/../state\n")
+        loaded = site.load()
+        assert (loaded[cache], loaded[name]) == (Path("/srv/state/Packages/cache"), "/srv/state/etc/x.sqlite")
+        site.write("[server]\nrepository = /srv/bcfg2\n[database]\nname = <repository>/y\n")
+        assert site.load()[name] == "/srv/bcfg2/y"
 
     def test_but_into_no_other_text(self, site: Site) -> None:
         site.write("[communication]\npassword = <repository>\n")

@@ -23,6 +23,8 @@ from geventcore.testing.site_files import PLUGINS
 pytestmark = pytest.mark.live
 
 CLIENTS = 8
+#: A report that waits, beside the site's directory.
+WAITING = "state/Reporting/Other/one"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> LiveSite:
     )
     made.options["admin"] = {"listen": f"unix:{directory / 'admin'}", "control": "none"}
     made.options["metadata"] = {"use_database": "true"}
+    made.options["server"] = {**made.options.get("server", {}), "state_directory": str(directory / "state")}
     # A key of each host is made when its configuration is.
     (made.repository / "Bundler/ssh.xml").write_text('<Bundle><Path name="/etc/ssh/ssh_host_ed25519_key"/></Bundle>\n')
     groups = made.repository / "Metadata/groups.xml"
@@ -60,6 +63,9 @@ def hosts_with_reports(path: Path) -> int:
 def archive(site: LiveSite, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backup that was made while the server served."""
     path = tmp_path_factory.mktemp("backup") / "learnt.tar.gz"
+    waiting = site.directory.parent / WAITING
+    waiting.parent.mkdir(parents=True)
+    waiting.write_bytes(b"a report")
     with site.start() as server:
         clients = [SimulatedClient(name, name) for name in HOSTS[:CLIENTS]]
         target = Target("127.0.0.1", site.port)
@@ -81,6 +87,7 @@ def test_the_archive_has_everything_and_only_its_owner_reads_it(site: LiveSite, 
         names = set(tar.getnames())
     assert {"manifest.json", "database/main", "repository/Metadata/clients.xml"} <= names
     assert any(name.startswith("repository/SSHbase/") for name in names), "the keys that were made"
+    assert WAITING in names
     assert not any(name.startswith(("repository/Bundler/", "repository/Rules/")) for name in names)
 
 
@@ -94,10 +101,12 @@ def test_restoring_brings_everything_back(site: LiveSite, archive: Path) -> None
     for path in site.directory.glob("bcfg2.sqlite*"):
         path.unlink()
     shutil.rmtree(site.repository / "SSHbase")
+    shutil.rmtree(site.directory.parent / "state")
     done = run(site, "restore", str(archive))
     assert done.returncode == 0, done.stderr
     assert hosts_with_reports(database(site)) == CLIENTS
     assert {path.name: path.read_bytes() for path in (site.repository / "SSHbase").iterdir()} == keys
+    assert (site.directory.parent / WAITING).read_bytes() == b"a report"
     with site.start() as server:
         client = site.client(HOSTS[0])
         assert "<Configuration" in str(client.call("GetConfig"))

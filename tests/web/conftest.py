@@ -55,7 +55,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
             measurement = Measurement("gevent", "")
             measure_load(measurement, replace(load, plan=replace(plan, deviations=seed)))
             assert measurement.total("runs_failed") == 0
-        config = DatabaseConfig("sqlite3", str(site / "repository" / "etc" / "bcfg2.sqlite"))
+        config = DatabaseConfig("sqlite3", str(site / "state" / "etc" / "bcfg2.sqlite"))
         database = Database(config)
         database.write(lambda connection: store_interactions(connection, attacking_reports()))
         database.close()

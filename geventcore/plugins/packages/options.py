@@ -28,7 +28,7 @@ CACHE = Option(
     "packages",
     "cache",
     types.PATH,
-    "<repository>/Packages/cache",
+    "<state>/Packages/cache",
     "The directory for what is fetched from sources.\n\n"
     "It holds the files of all sources, the indexes made from them, and the keys. A server that shares the repository "
     "with others may have one of its own.",
