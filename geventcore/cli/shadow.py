@@ -24,6 +24,7 @@ from geventcore.tools.shadow import FORMATS, Forwarder, OldServer, Outcome, Shad
 from geventcore.tools.shadow.asking import ACTING_PLUGINS
 from geventcore.tools.shadow.outcome import HostResult
 from geventcore.tools.site import open_core, select_hosts
+from geventcore.units import counted
 
 _EXIT_DIFFERENT = 1
 _EXIT_NOT_COMPARED = 2
@@ -223,7 +224,7 @@ def _capture(forwarder: Forwarder, outcome: Outcome, seconds: float | None) -> N
             click.echo(f"{result.host}: not compared: {result.problem}", err=True)
         else:
             found = len(result.differences)
-            click.echo(f"{result.host}: {'the same' if not found else f'{found} differences'}", err=True)
+            click.echo(f"{result.host}: {counted(found, 'difference') if found else 'the same'}", err=True)
 
     with _until_interrupt():
         forwarder.serve(report, seconds)

@@ -527,6 +527,19 @@ def test_the_command_prints_a_tree_and_changes_nothing(site: Path, capsys: pytes
     assert _files(site.parent) == before
 
 
+def test_a_rejected_configuration_shows_what_led_to_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = copy_site(tmp_path)
+    (tmp_path / "repo/Bundler/web.xml").write_text("<Bundle")
+    status, out = _run(config, capsys, "quay1.harbor.test")
+    assert status == 1
+    assert out.splitlines()[0].endswith("no configuration: no plugin provides these bundles: web")
+    assert "groups (5)" in out
+    assert "Bundle ssh  Bundler Bundler/ssh.xml:1" in out
+    status, out = _run(config, capsys, "quay1.harbor.test", "Service:nginx", "--format", "json")
+    assert status == 1
+    assert json.loads(out)["error"] == "no plugin provides these bundles: web"
+
+
 def test_json(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out = _run(site, capsys, "quay1.harbor.test", "Service:nginx", "--format", "json")
     answer: dict[str, Any] = json.loads(out)

@@ -89,7 +89,6 @@ def explain(core: Core, host: str, question: Question | None = None) -> Explanat
 
     Raises:
         MetadataError: the host is unknown, or its metadata contradict each other.
-        ValidationError: a plugin rejects the configuration.
     """
     answer = _Answer(core, Observation(core, host))
     found = answer.everything() if question is None or question == Question() else answer.to(question)

@@ -17,6 +17,7 @@ from lxml import etree
 from geventcore.core.base import Core
 from geventcore.core.connector_results import ConnectorResults
 from geventcore.core.metadata_building import build_metadata
+from geventcore.errors import ValidationError
 from geventcore.plugin.client_metadata import ClientMetadata, MetadataGroup
 from geventcore.plugin.explanation import (
     Candidate,
@@ -95,14 +96,18 @@ class Observation:
     """
 
     def __init__(self, core: Core, host: str) -> None:
-        """Build the configuration. `MetadataError` for an unknown host, `ValidationError` for a rejected one."""
+        """Build the configuration; `MetadataError` for an unknown host."""
         self._core = core
         self.given: dict[str, list[GroupReason]] = {}
         self.structures: dict[etree._Element, Record] = {}
         self.entries: dict[etree._Element, Record] = {}
         with core.repository.lock.shared():
             self.metadata = self._build_metadata(host)
-            self.root = build_configuration(_Services(core.renderer, self), self.metadata)
+            try:
+                self.root = build_configuration(_Services(core.renderer, self), self.metadata)
+            except ValidationError as err:
+                # What has been built until then explains why it was rejected.
+                self.root = etree.Element("error", type=str(err).removeprefix(f"{host} gets no configuration: "))
 
     # -- metadata
 
