@@ -98,7 +98,7 @@ def command(
     The exit status is 0 without differences, 1 with differences, and 2 after an error.
     """
     start_logging(settings)
-    request = Request(old, new, hosts, groups, entries, git, processes, builds_all, context)
+    request = Request(old, new, hosts, groups, [*map(_entry_pattern, entries)], git, processes, builds_all, context)
     try:
         with termination_as_interrupt(), _progress() as progress:
             found = compare_sides(settings, request, progress)
@@ -120,6 +120,15 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
                 show(done, total, "")
 
         yield show_many
+
+
+def _entry_pattern(word: str) -> str:
+    """Return a pattern for ``Tag:name``; ``/path`` is short for ``Path:/path``."""
+    if word.startswith("/"):
+        return f"Path:{word}"
+    if ":" not in word and not any(mark in word for mark in "*?["):
+        raise click.BadParameter(f"{word}: expected Tag:name, such as Path:/etc/motd", param_hint="--entry")
+    return word
 
 
 def _print(found: Comparison, style: str, quiet: bool) -> None:

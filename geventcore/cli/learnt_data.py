@@ -25,9 +25,10 @@ from geventcore.units import counted, size_text
 def backup(settings: LoadedSettings, file: Path) -> None:
     """Write what the server has learnt to FILE, a compressed archive (.tar.gz), which only its owner may read.
 
-    That is the databases with clients, probe results and reports, and the files that the server has written:
-    probe files, the client list, keys, and reports that wait. The server may run. The configuration, its keys and
-    certificates, and the rest of the repository are not part of it: 'geventcore admin backup' archives the repository.
+    That is the databases with clients, probe results and reports, and the files that the server has written: the
+    client list, results of probes, keys and certificates that it made, and reports that wait. The server may run. The
+    configuration, its keys and certificates, and the rest of the repository are not part of it: 'geventcore admin
+    backup' archives the repository.
 
     PostgreSQL needs pg_dump, MariaDB mysqldump.
     """

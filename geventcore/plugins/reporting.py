@@ -51,6 +51,8 @@ class Reporting(Plugin, Statistics, PullSource, Threaded):
     """A plugin that passes reports to a transport, and answers queries about stored reports."""
 
     needs_good_entries: ClassVar[bool] = False
+    #: What it writes is in the state directory.
+    creates_directory: ClassVar[bool] = False
     options: ClassVar[tuple[Option[Any], ...]] = REPORTING_OPTIONS
     remote_methods: ClassVar[tuple[str, ...]] = (*Plugin.remote_methods, "Ping", "GetExtra", "GetCurrentEntry")
 

@@ -5,7 +5,7 @@ The archive is a compressed tar file:
 =======================  ==========================================================================
 ``manifest.json``        format, version, time, and the SHA-256 of every other member
 ``database/<role>``      ``main``, and ``reporting`` if it is another one, as `copy_database` writes them
-``repository/<path>``    probe results, the client list, keys that were made, files of clients
+``repository/<path>``    the client list, probe results, keys and certificates that were made, files of clients
 ``state/<path>``         reports that wait
 =======================  ==========================================================================
 
@@ -28,8 +28,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lxml import etree
+
 import geventcore
 from geventcore.errors import GeventcoreError
+from geventcore.regular_files import read_file
 from geventcore.repository.durable_writes import write_durably
 from geventcore.storage.config import DatabaseConfig
 from geventcore.storage.copying import copy_database, has_tables, restore_database
@@ -38,14 +41,19 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 
 #: Directories of the repository that servers fill.
-DIRECTORIES = ("FileProbes", "Ohai", "Probes", "SSHbase")
+_DIRECTORIES = ("Ohai",)
 #: Below the state directory: reports that wait.
 _STATE_DIRECTORIES = ("Reporting",)
 #: Single files that servers write.
-FILES = ("Metadata/clients.xml",)
-#: Below Cfg servers write what belongs to a host or group, and nothing else.
-_MADE_IN_CFG = re.compile(r".*\.(?:H_.+|G[0-9]+_.+)")
-_CFG = "Cfg"
+_FILES = ("Metadata/clients.xml", "Probes/probed.xml")
+#: The names of files that servers make for a host or group.
+_OF_HOST_OR_GROUP = re.compile(r".*\.(?:H_.+|G[0-9]+_.+)")
+#: A directory of Cfg with one of these has keys or certificates that servers make.
+_CREATORS = ("privkey.xml", "pubkey.xml", "sslkey.xml", "sslcert.xml")
+#: The beginnings of the names of members that are files.
+_FILE_MEMBERS = ("repository/", "state/")
+#: How many files an error names.
+_SHOWN_FILES = 5
 #: Temporary files of servers, and locks.
 _LEFT_OUT = re.compile(r"\..*\.new|\.lock")
 #: How long a file may change its place while it is read: it is tried again as often.
@@ -176,16 +184,35 @@ def _digest(file: Any) -> str:
 
 def learnt_files(directories: Directories) -> Iterator[str]:
     """Yield the files that servers have written, as the names of members of an archive."""
-    for name in FILES:
-        if (directories.repository / name).is_file():
+    repository = directories.repository
+    for name in _FILES:
+        if (repository / name).is_file():
             yield f"repository/{name}"
-    for top in (*DIRECTORIES, _CFG):
-        for path in _files_below(directories.repository / top):
-            if top != _CFG or _MADE_IN_CFG.fullmatch(path.name):
-                yield f"repository/{path.relative_to(directories.repository)}"
+    probed = _probed_directories(repository)
+    found = [path for top in _DIRECTORIES for path in _files_below(repository / top)]
+    for path in (*_files_below(repository / "SSHbase"), *_files_below(repository / "Cfg")):
+        is_made = path.parent.name == "SSHbase" or path.parent in probed or _has_creator(path.parent)
+        if _OF_HOST_OR_GROUP.fullmatch(path.name) and is_made:
+            found.append(path)
+    for path in found:
+        yield f"repository/{path.relative_to(repository)}"
     for top in _STATE_DIRECTORIES:
         for path in _files_below(directories.state / top):
             yield f"state/{path.relative_to(directories.state)}"
+
+
+def _probed_directories(repository: Path) -> set[Path]:
+    """Return the directories of Cfg that FileProbes writes files of clients to."""
+    try:
+        root = etree.fromstring(read_file(repository / "FileProbes/config.xml"))
+    except (OSError, etree.XMLSyntaxError):
+        return set()
+    names = (element.get("name", "").strip("/") for element in root.iter("FileProbe"))
+    return {repository / "Cfg" / name for name in names if name}
+
+
+def _has_creator(directory: Path) -> bool:
+    return any((directory / name).exists() for name in _CREATORS)
 
 
 def _files_below(top: Path) -> Iterator[Path]:
@@ -216,13 +243,15 @@ def restore_backup(
             engines: dict[str, str] = manifest["engines"]
             for role, engine in engines.items():
                 _check_database(path, role, engine, databases, overwrite)
+            if not overwrite:
+                _check_files(path, directories, tar, members)
             for role in engines:
                 copy = Path(directory) / role
                 copy.write_bytes(_content(tar, members[f"database/{role}"]))
                 restore_database(databases[role], copy)
                 backup.databases.append(role)
             for name, member in members.items():
-                if name.startswith(("repository/", "state/")):
+                if name.startswith(_FILE_MEMBERS):
                     _restore_file(directories.place(name), _content(tar, member), member)
                     backup.files += 1
     except (tarfile.TarError, EOFError, OSError) as err:
@@ -265,6 +294,22 @@ def _check_database(path: Path, role: str, engine: str, databases: dict[str, Dat
         raise GeventcoreError(f"{path}: the backup is of {engine}, and the configuration names {config}")
     if not overwrite and has_tables(config):
         raise GeventcoreError(f"{config} has data already; --overwrite replaces them")
+
+
+def _check_files(
+    path: Path, directories: Directories, tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo]
+) -> None:
+    """Refuse to replace files that have another content."""
+    changed = []
+    for name, member in members.items():
+        if name.startswith(_FILE_MEMBERS):
+            place = directories.place(name)
+            if place.exists() and (not place.is_file() or place.read_bytes() != _content(tar, member)):
+                changed.append(str(place))
+    if changed:
+        shown = ", ".join(changed[:_SHOWN_FILES])
+        more = f" and {len(changed) - _SHOWN_FILES} more" if len(changed) > _SHOWN_FILES else ""
+        raise GeventcoreError(f"{path}: files exist with another content: {shown}{more}; --overwrite replaces them")
 
 
 def _restore_file(path: Path, data: bytes, member: tarfile.TarInfo) -> None:

@@ -28,6 +28,18 @@ def clients_xml(config: Path) -> Path:
     return config.parent / "repo" / "Metadata" / "clients.xml"
 
 
+def test_a_client_without_a_profile_gets_the_default_one(config: Path, clients_xml: Path) -> None:
+    groups = clients_xml.with_name("groups.xml")
+    groups.write_text(
+        '<Groups><Group name="usual" profile="true" default="true"/><Group name="web" profile="true"/></Groups>'
+    )
+    assert main(["admin", "client", "add", "-C", str(config), "new.x"]) == 0
+    assert main(["admin", "client", "add", "-C", str(config), "web.x", "profile=web"]) == 0
+    text = clients_xml.read_text()
+    assert '<Client name="new.x" profile="usual"/>' in text
+    assert '<Client name="web.x" profile="web"/>' in text
+
+
 def test_comments_order_and_indentation_stay(config: Path, clients_xml: Path) -> None:
     text = (
         "<Clients>\n  <!-- the web servers -->\n  <Client name='b.x'   profile='web'\n          secure='true'/>\n\n"

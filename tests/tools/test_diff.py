@@ -336,6 +336,12 @@ def test_equal_changes_are_grouped_and_own_names_do_not_matter(site: Path, capsy
     status, out, _ = _run(site, capsys, "--quiet", "--entry", "Package:*")
     assert out.splitlines()[0] == "2 hosts (web[1-2].example.net): Package:openssl added (bundle web)"
     assert "motd" not in out
+    status, out, _ = _run(site, capsys, "--quiet", "--entry", "/etc/motd")
+    assert status == 1
+    assert out.splitlines()[0] == "2 hosts (web[1-2].example.net): Path:/etc/motd changed (bundle web)"
+    status, _, err = _run(site, capsys, "--entry", "motd")
+    assert status == 2
+    assert "motd: expected Tag:name, such as Path:/etc/motd" in err
 
 
 def test_hosts_and_groups_are_chosen(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

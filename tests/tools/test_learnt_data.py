@@ -23,6 +23,8 @@ from geventcore.testing.site_files import PLUGINS
 pytestmark = pytest.mark.live
 
 CLIENTS = 8
+#: What looks like files of servers, and is not.
+WRITTEN_BY_PEOPLE = ("Cfg/etc/issue/issue.H_host000.example.net", "Probes/own")
 #: A report that waits, beside the site's directory.
 WAITING = "state/Reporting/Other/one"
 
@@ -37,6 +39,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> LiveSite:
     made.options["metadata"] = {"use_database": "true"}
     made.options["server"] = {**made.options.get("server", {}), "state_directory": str(directory / "state")}
     # A key of each host is made when its configuration is.
+    for name in WRITTEN_BY_PEOPLE:
+        (made.repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (made.repository / name).write_text("#!/bin/sh\necho one\n")
     (made.repository / "Bundler/ssh.xml").write_text('<Bundle><Path name="/etc/ssh/ssh_host_ed25519_key"/></Bundle>\n')
     groups = made.repository / "Metadata/groups.xml"
     groups.write_text(groups.read_text().replace('<Bundle name="base"/>', '<Bundle name="base"/><Bundle name="ssh"/>'))
@@ -88,6 +93,7 @@ def test_the_archive_has_everything_and_only_its_owner_reads_it(site: LiveSite, 
     assert {"manifest.json", "database/main", "repository/Metadata/clients.xml"} <= names
     assert any(name.startswith("repository/SSHbase/") for name in names), "the keys that were made"
     assert WAITING in names
+    assert not {f"repository/{name}" for name in WRITTEN_BY_PEOPLE} & names
     assert not any(name.startswith(("repository/Bundler/", "repository/Rules/")) for name in names)
 
 
@@ -111,6 +117,22 @@ def test_restoring_brings_everything_back(site: LiveSite, archive: Path) -> None
         client = site.client(HOSTS[0])
         assert "<Configuration" in str(client.call("GetConfig"))
         assert [line.message for line in server.grave() if "WARN" not in line.level] == []
+
+
+def test_edited_files_are_not_replaced_unless_that_is_wanted(site: LiveSite, archive: Path) -> None:
+    clients = site.repository / "Metadata/clients.xml"
+    before = clients.read_bytes()
+    for path in site.directory.glob("bcfg2.sqlite*"):
+        path.unlink()
+    clients.write_bytes(before + b"<!-- edited -->\n")
+    done = run(site, "restore", str(archive))
+    assert done.returncode == 1
+    assert f"files exist with another content: {clients}; --overwrite replaces them" in done.stderr
+    assert b"edited" in clients.read_bytes()
+    assert not database(site).exists(), "nothing was restored"
+    done = run(site, "restore", "--overwrite", str(archive))
+    assert done.returncode == 0, done.stderr
+    assert clients.read_bytes() == before
 
 
 def test_a_damaged_archive_changes_nothing(site: LiveSite, archive: Path, tmp_path: Path) -> None:

@@ -163,7 +163,10 @@ def _csv_flag(what: str) -> Callable[[F], F]:
 @_csv_flag("Add")
 @with_settings()
 def add(settings: LoadedSettings, name: str | None, attributes: Sequence[str], csv_file: TextIO | None) -> None:
-    """Add a client, or the clients of a table. A listed client stays as it is."""
+    """Add a client, or the clients of a table. A listed client stays as it is.
+
+    Without a profile, the client gets the default profile of groups.xml.
+    """
     if (name is None) == (csv_file is None):
         raise click.UsageError("name a host, or a table with --csv")
     with _client_list(settings) as source:
@@ -173,6 +176,8 @@ def add(settings: LoadedSettings, name: str | None, attributes: Sequence[str], c
             source.registration.check_name(host)
             _check_profile(source, values)
         for host, values in wanted.items():
+            if "profile" not in values and not is_original() and source.default_profile:
+                values["profile"] = source.default_profile
             is_new = source.client_list.add(host, {key: value for key, value in values.items() if value is not None})
             source.registration.pending.discard(host)
             if not is_original():
