@@ -63,4 +63,5 @@ def command(
         print_json(model.as_json(found))
     else:
         print_explanation(found)
-    return 1 if found.absences or found.error else 0
+    has_failed = not found.is_whole and any(entry.failure for entry in found.entries)
+    return 1 if found.absences or found.error or has_failed else 0

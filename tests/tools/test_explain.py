@@ -503,11 +503,11 @@ def _run(site: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[i
 
 def test_failures_of_other_entries_are_no_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = copy_site(tmp_path)
-    assert main(["explain", "-C", str(config), "hulk.harbor.test", "Path:/etc/legacy/broken"]) == 0
+    assert main(["explain", "-C", str(config), "hulk.harbor.test", "Path:/etc/legacy/broken"]) == 1
     out, err = capsys.readouterr()
     assert "failure: bind error: " in out
     assert err == ""
-    assert main(["explain", "-C", str(config), "-v", "hulk.harbor.test", "Path:/etc/legacy/broken"]) == 0
+    assert main(["explain", "-C", str(config), "-v", "hulk.harbor.test", "Path:/etc/legacy/broken"]) == 1
     assert "antique" in capsys.readouterr().err
 
 
