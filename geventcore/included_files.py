@@ -3,13 +3,17 @@
 A template engine reads an included file when a client's configuration is rendered. In the middle of a checkout that
 would give the new include to an old template. So an include is read once, and again when changes are applied.
 
+The includes that a template names are read when the template is: the first client may ask in the middle of a checkout.
+
 An include may lie where no plugin watches files, so that its change is never applied. Then the new content is used as
 soon as it has been there for a moment and no change of the repository waits.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -21,6 +25,12 @@ from geventcore.regular_files import read_file
 
 #: How long a changed include waits for a file event, in seconds.
 UNWATCHED_SECONDS = 1.0
+
+#: The names of includes in templates of Genshi (text and XML), Jinja2 and Cheetah. Expressions are not looked into.
+_INCLUDE = re.compile(
+    rb"""\{%[-+]?\s*(?:include|extends|import|from)\s+['"]?([^'"\s%$]+)"""
+    rb"""|<xi:include\s[^>]*?href=["']([^"'$]+)["']|\#include\s+(?:raw\s+)?["']([^"'$]+)["']"""
+)
 
 #: What tells two contents of a path apart: time of the last change in nanoseconds, size in bytes, inode.
 _Signature = tuple[int, int, int]
@@ -72,6 +82,19 @@ class IncludedFiles:
         if kept is not None and self._is_in_use(path, kept):
             return kept
         return self._read_again(path)
+
+    def read_named_in(self, path: Path, source: bytes) -> None:
+        """Read the files that a template includes, and those that they include; what cannot be read is left out."""
+        to_look_at = [(os.path.dirname(path), source)]
+        seen: set[str] = set()
+        while to_look_at:
+            directory, text = to_look_at.pop()
+            for match in _INCLUDE.finditer(text):
+                name = os.path.normpath(os.path.join(directory, os.fsdecode(match[match.lastindex or 1])))
+                if name not in seen:
+                    seen.add(name)
+                    with contextlib.suppress(OSError):
+                        to_look_at.append((os.path.dirname(name), self.read(name).data))
 
     def is_current(self, path: str, version: IncludedFile) -> bool:
         """Return true if what `read` has returned is still in use."""

@@ -92,3 +92,26 @@ def test_an_applied_repository_beside_does_not_count(
     part.write_text("newer")
     includes.refresh(tmp_path / "repo")
     assert includes.read(str(part)).data == b"old"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% include part %}",
+        "{%- include 'part' %}",
+        '{% extends "part" %}',
+        "{% from 'part' import macro %}",
+        '<xi:include href="part"/>',
+        "#include 'part'",
+        "{% include sub/nested %}",
+    ],
+)
+def test_includes_are_read_with_their_template(
+    includes: IncludedFiles, directory: Directory, part: Path, source: str
+) -> None:
+    (directory.path / "sub").mkdir()
+    (directory.path / "sub/nested").write_text("{% include ../part %}{% include nested %}")
+    includes.read_named_in(directory.path / "t", f"{source} {{% include gone %}}${{name}}".encode())
+    directory.has_events = True
+    part.write_text("newer")
+    assert includes.read(str(part)).data == b"old"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from geventcore.errors import TemplateError
 from geventcore.file_contents import FILE_CONTENTS
+from geventcore.included_files import INCLUDED_FILES
 from geventcore.python2_code import Finding, findings_in_template
-from geventcore.regular_files import read_text
+from geventcore.regular_files import read_file, read_text
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ def load_text_template(engine: str, path: Path, source: bytes, encoding: str) ->
         return template
 
     with _python2_reported(engine, path, lambda: source.decode(encoding, "replace")):
+        INCLUDED_FILES.read_named_in(path, source)
         return FILE_CONTENTS.parsed(f"{engine} text in {encoding}", path, source, parse)
 
 
@@ -93,6 +95,8 @@ def load_xml_template(engine: str, path: Path, encoding: str) -> XMLTemplate:
     module = _engine(engine, path)
     with _python2_reported(engine, path, lambda: read_text(path, encoding, "replace")):
         template: XMLTemplate = module.load_xml(path, encoding)
+        with suppress(OSError):
+            INCLUDED_FILES.read_named_in(path, read_file(path))
     return template
 
 

@@ -15,6 +15,13 @@ from geventcore.errors import PluginExecutionError, PluginInitError
 from tests.support.plugin_context import METADATA, small_server, write_files
 
 
+@pytest.fixture(autouse=True)
+def programs_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take an activated virtual environment out of the path: bzr would look there for its own modules."""
+    path = os.environ.get("PATH", "").split(os.pathsep)
+    monkeypatch.setenv("PATH", os.pathsep.join(each for each in path if not Path(each, "../pyvenv.cfg").exists()))
+
+
 def run(directory: Path, *command: str) -> str:
     environment = {
         **os.environ,
